@@ -1,0 +1,38 @@
+# Everything a checkout needs. `make run` and `make test` set up all by themselves.
+.DEFAULT_GOAL := help
+.PHONY: help run setup setup-dev test lint format bench build clean
+
+BIN := .venv/bin
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup ## Set up, then print a run queue latency histogram of 10 s
+	$(BIN)/toolkit run runqlat 10 1
+
+setup: ## A virtual environment; as root also the engines and tracefs
+	@scripts/setup
+
+setup-dev:
+	@scripts/setup dev
+
+test: lint ## Set up, check, and run every test
+	$(BIN)/python -m pytest
+
+lint: setup-dev ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup-dev ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup-dev ## Measure speed, side by side, as ratios
+	$(BIN)/python scripts/bench.py
+
+build: setup-dev ## Build the wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## Remove what setup and the tests made
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,86 @@
+"""What every test can count on: its own state folder, and a skip with a reason where the machine lacks something.
+
+Nothing may touch the real home or state: TOOLKIT_HOME and HOME point into the test's own folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of the test's own; the real one is out of reach."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    monkeypatch.setenv("TOOLKIT_HOME", str(home / "toolkit"))
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "NO_COLOR", "SUDO_UID"):
+        monkeypatch.delenv(name, raising=False)
+    return home
+
+
+def missing_for(marker: str) -> str:
+    """Why tests with this marker cannot run here; empty when they can."""
+    match marker:
+        case "root":
+            return "" if os.geteuid() == 0 else "needs root"
+        case "bpf":
+            return "" if _can_load_bpf() else "this user may not load BPF programs into this kernel"
+        case "bpftrace":
+            return "" if shutil.which("bpftrace") else "bpftrace is not installed"
+        case "packages":
+            return "" if shutil.which("runqlat-bpfcc") else "the distribution's BPF tools are not installed"
+    return ""
+
+
+def _can_load_bpf() -> bool:
+    from toolkit.host import probe_facts
+
+    global _facts_allow_bpf  # noqa: PLW0603
+    if _facts_allow_bpf is None:
+        _facts_allow_bpf = probe_facts().bpf.value is True
+    return _facts_allow_bpf
+
+
+_facts_allow_bpf: bool | None = None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers():
+        why = missing_for(marker.name)
+        if why:
+            pytest.skip(why)
+
+
+Toolkit = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def toolkit(own_home: Path) -> Toolkit:
+    """Run the command `toolkit` as a user would, in a process of its own, and capture what it prints."""
+
+    def run(
+        *arguments: str, environ: dict[str, str] | None = None, seconds: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "toolkit", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    return run

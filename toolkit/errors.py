@@ -1,0 +1,46 @@
+"""One error family: what happened, why, and what to do, with the exit status of each kind.
+
+Library code raises these and nothing else on purpose; only `cli` prints them and exits. The statuses follow
+timeout(1) and docker-run(1), so that a script can tell the tool's own failure from ours.
+"""
+
+from __future__ import annotations
+
+
+class ToolkitError(Exception):
+    """Something that a person can act on: `what` happened, and the `fix` that they can try."""
+
+    status = 125
+
+    def __init__(self, what: str, *, fix: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.fix = fix
+
+
+class UsageError(ToolkitError):
+    """The command line or a file that a person wrote does not mean anything to us."""
+
+
+class SettingsError(ToolkitError):
+    """A settings or catalog file has a mistake; the message names file, line and key."""
+
+
+class CannotRun(ToolkitError):
+    """The tool exists but cannot run here, or must not."""
+
+    status = 126
+
+
+class NoSuchTool(ToolkitError):
+    """Nothing in the catalog has this name."""
+
+    status = 127
+
+
+class NoSuchRecording(ToolkitError):
+    """No recording has this name."""
+
+
+class StateError(ToolkitError):
+    """A file or folder of ours cannot be read or written."""

@@ -1,0 +1,361 @@
+"""Every type that two rooms of this house share: frozen, small, and importing nothing of ours.
+
+Read it top to bottom and you know the domain: what a person asks for (Tool), what can be started (Variant), what
+that needs (Requirement), what this host offers (Facts), what follows (Verdict), and what is done about it (Plan,
+Result). Times are seconds and sizes are bytes unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An immutable value that msgspec can read and write; an unknown field is an error, not a surprise."""
+
+
+# --- What a person asks for ---------------------------------------------------------------------------------------
+
+
+class Risk(StrEnum):
+    """Why a tool needs more thought than usual before it runs in production."""
+
+    SENSITIVE = "sensitive"  # shows payloads, keystrokes, statements
+    DESTRUCTIVE = "destructive"  # changes what the traced program does
+    HEAVY = "heavy"  # its probes are hot: thousands to millions of events a second
+
+
+class Category(Value, frozen=True):
+    """One folder of the tree: cpu, disk, net …"""
+
+    name: str
+    summary: str
+    aliases: tuple[str, ...] = ()
+
+
+class Source(Value, frozen=True):
+    """Where variants come from: the distribution's packages, this project, later any git repository."""
+
+    name: str
+    summary: str
+    licence: str = ""
+    url: str = ""
+
+
+class Tool(Value, frozen=True):
+    """What a person asks for by name; one main category, any number of others."""
+
+    name: str
+    category: str
+    summary: str = ""
+    also: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    risk: tuple[Risk, ...] = ()
+    symptoms: tuple[str, ...] = ()
+    curated: bool = True  # False: found on the host but not in the catalog, the category is guessed from its probes
+
+
+# --- What can be started ------------------------------------------------------------------------------------------
+
+
+class Engine(StrEnum):
+    """What executes a variant."""
+
+    BPFTRACE = "bpftrace"
+    BCC = "bcc"  # a Python that can `import bcc`
+    NATIVE = "native"  # an ELF with an embedded BPF object
+    SHELL = "shell"
+
+
+class NeedKind(StrEnum):
+    """The kinds of things that a variant may need of a host."""
+
+    TRACEPOINT = "tracepoint"  # name: system:event, may hold wildcards
+    RAW_TRACEPOINT = "raw_tracepoint"  # name: event
+    TP_BTF = "tp_btf"  # name: event; typed by BTF
+    KPROBE = "kprobe"  # name: kernel function; empty: any at all
+    FENTRY = "fentry"  # name: kernel function; empty: any at all
+    UPROBE = "uprobe"  # name: file:symbol; empty: chosen at run time
+    USDT = "usdt"  # name: file:provider:probe
+    PERF_EVENT = "perf_event"  # name: hardware:event or software:event
+    LSM = "lsm"
+    ITER = "iter"
+    STRUCT_OPS = "struct_ops"
+    NETWORK = "network"  # XDP, tc, socket filters: name is the program type
+    ATTACH = "attach"  # any other kind of program; name is its section or probe type
+    KERNEL_SYMBOL = "kernel_symbol"  # a data symbol whose address is taken: kaddr("avenrun")
+    STRUCT_FIELD = "struct_field"  # name: struct.field
+    HEADERS = "headers"  # kernel headers of the running kernel, or kheaders; name: the header, if one is named
+    USER_HEADER = "user_header"  # a header of /usr/include
+    BTF = "btf"
+    ENGINE = "engine"  # name: engine, or engine>=version
+    PROGRAM = "program"  # an executable or library that is traced or called
+
+
+class Need(Value, frozen=True):
+    """One thing that can be there or not."""
+
+    kind: NeedKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}" if self.name else str(self.kind)
+
+
+class Requirement(Value, frozen=True):
+    """Any one of several needs; `essential` tells whether the variant gives up without it or goes on incomplete."""
+
+    any_of: tuple[Need, ...]
+    essential: bool = True
+
+
+class Arguments(StrEnum):
+    """What a variant takes on its command line, as far as its text tells."""
+
+    NONE = "none"
+    INTERVAL = "interval"  # [interval [count]], and perhaps options
+    OPTIONS = "options"  # options only; a bare number would be refused
+    POSITIONAL = "positional"  # something else by position: a PID, a function, a path
+    UNKNOWN = "unknown"
+
+
+class Signature(Value, frozen=True):
+    """How to call a variant: the style of its arguments, the options it knows, and its usage line if it has one."""
+
+    style: Arguments = Arguments.UNKNOWN
+    options: tuple[str, ...] = ()  # ("-p", "--pid"); empty for UNKNOWN means not known
+    required: bool = False  # it prints its usage and ends when it gets no argument
+    usage: str = ""
+
+
+class Analysis(Value, frozen=True):
+    """What a variant needs and takes, read from its text or ELF without running it."""
+
+    probes: tuple[Need, ...] = ()  # every attach point named, in order, duplicates removed
+    requirements: tuple[Requirement, ...] = ()
+    signature: Signature = Signature()
+    summary: str = ""  # from its header comment or docstring
+    problem: str = ""  # why it could not be read; the verdict is then unknown
+
+
+class Found(Value, frozen=True):
+    """A file that a source offers as a variant, before anything in it is read."""
+
+    upstream: str  # whose code it is: bcc, libbpf-tools, bpftrace, book, inhouse
+    source: str  # where this copy comes from: packages, inhouse
+    stem: str  # the file's name without its decoration: runqlat for runqlat-bpfcc
+    engine: Engine
+    path: str
+    revision: str = ""  # the package's or the project's version
+    category: str = ""  # a hint from the folder it lies in
+    example: str = ""  # path of an example text
+    man: str = ""  # path of a man page
+
+
+class Variant(Value, frozen=True):
+    """One implementation of a tool: a file at a revision of a source."""
+
+    tool: str
+    found: Found
+    analysis: Analysis
+    sha256: str = ""
+    distrust: str = ""  # why root must not run this file; empty when it is root's and nobody else can write it
+
+    @property
+    def id(self) -> str:
+        """The name that pins it: libbpf-tools/runqlat."""
+        return f"{self.found.upstream}/{self.found.stem}"
+
+    @property
+    def engine(self) -> Engine:
+        """What executes it."""
+        return self.found.engine
+
+
+class Index(Value, frozen=True):
+    """The catalog as one value: what `list` loads. Tools by name; variants in no order of preference."""
+
+    categories: tuple[Category, ...]
+    tools: tuple[Tool, ...]
+    variants: tuple[Variant, ...]
+    skipped: tuple[str, ...] = ()  # files that were there but could not be taken, each with its reason
+
+
+# --- What this host offers ----------------------------------------------------------------------------------------
+
+
+class Fact(msgspec.Struct, Generic[T], frozen=True, omit_defaults=True):
+    """A value, or unknown with the reason; `origin` says where the value was read."""
+
+    value: T | None = None
+    unknown: str = ""
+    origin: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value."""
+        return self.value is not None
+
+
+class EngineFact(Value, frozen=True):
+    """One engine on this host."""
+
+    name: Engine
+    version: str
+    argv: tuple[str, ...]  # what starts it: ("/usr/bin/bpftrace",) or ("/usr/bin/python3",)
+
+
+class Facts(Value, frozen=True):
+    """What this host offers, each family a value or unknown with its reason.
+
+    The big families are any Set: a frozenset, or a `host.names.Names`, which becomes one when somebody asks it. A
+    path that is not there (headers, BTF) is unknown too, and the reason says where it was looked for.
+    """
+
+    release: str  # uname -r
+    machine: str  # uname -m
+    distribution: str  # os-release ID, "" when there is none
+    capabilities: frozenset[str]  # effective, without the cap_ prefix, lower case
+    bpf: Fact[bool]  # bpf(2) loads a program for this user
+    config: Fact[dict[str, str]]  # CONFIG_X -> y, m, n or a value; only options that judging or doctor asks for
+    tracefs: Fact[str]  # where tracefs is mounted and readable
+    tracepoints: Fact[AbstractSet[str]]  # system:event
+    kprobes: Fact[bool]  # whether kprobes can be attached at all
+    functions: Fact[AbstractSet[str]]  # functions that a kprobe can attach to
+    fentry: Fact[bool]  # whether fentry programs are accepted, by trial
+    btf: Fact[str]  # path of the kernel's BTF
+    btf_functions: Fact[AbstractSet[str]]  # FUNC entries of the BTF of the kernel and its modules
+    uprobes: Fact[bool]
+    headers: Fact[str]  # where the running kernel's headers are
+    symbols: Fact[AbstractSet[str]]  # data symbols in kallsyms: kaddr("avenrun") finds these
+    pmus: Fact[frozenset[str]]  # /sys/bus/event_source/devices
+    lockdown: Fact[str]  # none, integrity, confidentiality
+    perf_event_paranoid: Fact[int]
+    unprivileged_bpf_disabled: Fact[int]
+    kptr_restrict: Fact[int]
+    memlock: Fact[int]  # RLIMIT_MEMLOCK in bytes, -1 for unlimited
+    engines: tuple[EngineFact, ...] = ()
+    missing_engines: dict[str, str] = {}  # engine -> why it is not there
+
+
+# --- What follows -------------------------------------------------------------------------------------------------
+
+
+class Status(StrEnum):
+    """Whether a variant works on a host."""
+
+    RUNS = "runs"
+    PARTIAL = "partial"  # starts, but some probes cannot attach: its output would be incomplete
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+
+
+class Basis(StrEnum):
+    """Where a verdict comes from."""
+
+    PREDICTED = "predicted"
+    VERIFIED = "verified"
+
+
+class Reason(Value, frozen=True):
+    """One cause of a verdict: what is missing and, where there is one, what mends it."""
+
+    text: str
+    fix: str = ""
+    need: Need | None = None
+
+
+class Verdict(Value, frozen=True):
+    """Whether a variant works here, why, and how that is known."""
+
+    status: Status
+    reasons: tuple[Reason, ...] = ()
+    basis: Basis = Basis.PREDICTED
+    blind: bool = False  # partial, and not one event probe can attach: it would start and show nothing
+
+
+class Judged(Value, frozen=True):
+    """A variant with its verdict."""
+
+    variant: Variant
+    verdict: Verdict
+
+
+class Choice(Value, frozen=True):
+    """The variant that fits best, how to call it, and why it was taken and the others were not."""
+
+    variant: Variant
+    verdict: Verdict
+    arguments: tuple[str, ...]  # what goes to the tool
+    why: str
+    duration: float | None = None  # seconds that INTERVAL COUNT asks for, when the arguments end the run
+    ends_itself: bool = False  # the variant takes INTERVAL COUNT and stops by itself
+    passed_over: tuple[Judged, ...] = ()
+
+
+# --- What is done about it ----------------------------------------------------------------------------------------
+
+
+class Limits(Value, frozen=True):
+    """The bounds of one run."""
+
+    duration: float = 60.0
+    grace: float = 10.0  # between SIGINT and SIGTERM
+    output_bytes: int = 64 << 20
+    nice: int = 5
+
+
+class Plan(Value, frozen=True):
+    """The whole decision of one run, made before anything starts."""
+
+    tool: str
+    category: str
+    choice: Choice
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    limits: Limits
+    deadline: float  # seconds from start after which it is stopped
+    asked: bool  # the deadline is the duration that was asked for: reaching it is success
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    ENDED = "ended"  # the tool ended by itself
+    DURATION = "duration"  # the duration asked for is over
+    LIMIT = "limit"  # a limit ended it
+    INTERRUPTED = "interrupted"  # a person or a signal to toolkit ended it
+    OUTPUT_CLOSED = "output closed"  # nobody reads what it prints any more
+    FAILED = "failed"  # toolkit could not run it
+
+
+class Cost(Value, frozen=True):
+    """What a run's BPF programs cost, from the kernel's own statistics."""
+
+    time: float = 0.0  # seconds since start
+    programs: int = 0
+    attached: tuple[str, ...] = ()  # one entry a link or perf event: "tp_btf sched_switch"
+    run_ns: int = 0
+    run_count: int = 0
+    unknown: str = ""  # why it could not be read
+
+
+class Result(Value, frozen=True):
+    """What came of a run."""
+
+    outcome: Outcome
+    status: int  # toolkit's exit status
+    tool_status: int | None  # the tool's own; negative for a signal
+    seconds: float
+    stdout_bytes: int
+    stderr_bytes: int
+    dropped_bytes: int
+    cost: Cost
+    peak_memory: int | None
+    detail: str = ""
