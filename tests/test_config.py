@@ -1,0 +1,56 @@
+"""The settings file: defaults without one, and mistakes named by file, line and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from toolkit.config import Settings, load_settings
+from toolkit.errors import SettingsError
+from toolkit.model import Limits, Risk
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_no_file_means_defaults(tmp_path: Path) -> None:
+    assert load_settings(tmp_path / "none.yaml") == Settings()
+    assert load_settings(write(tmp_path, "# nothing\n")) == Settings()
+
+
+def test_limits_and_accepted_risks_are_read(tmp_path: Path) -> None:
+    file = write(tmp_path, "limits:\n  duration: 30\n  output_mib: 8\nallow: [sensitive]\n")
+    settings = load_settings(file)
+    assert settings.limits == Limits(duration=30.0, output_bytes=8 << 20)
+    assert settings.allow == (Risk.SENSITIVE,)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("limits:\n  duration: 30\n  durtion: 4\n", r"config.yaml:3: limits: .*durtion"),
+        ("limits:\n  duration: soon\n", r"config.yaml:2: limits.duration: expected"),
+        ("limits:\n  nice: 40\n", r"config.yaml:2: limits.nice"),
+        ("\nlimit:\n  nice: 4\n", r"config.yaml:2: limit: no such setting"),
+        ("allow: [everything]\n", r"config.yaml:1: allow"),
+        ("limits: {nice: 1\n", r"config.yaml:2: not valid YAML"),
+        ("- a\n- b\n", r"config.yaml:1: expected a mapping"),
+        ("allow: []\nallow: []\n", r"config.yaml:2: allow: stands here twice"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\n", r"no such setting|aliases are not allowed"),
+        ("limits:\n  duration: !!python/object/apply:os.system [id]\n", r"config.yaml:1: not valid YAML|could not"),
+    ],
+)
+def test_a_mistake_is_named_by_file_line_and_key(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load_settings(write(tmp_path, text))
+
+
+def test_bytes_that_are_no_text_are_an_error_not_a_crash(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_bytes(b"limits: \x80\x81")
+    with pytest.raises(SettingsError, match="not valid YAML"):
+        load_settings(file)

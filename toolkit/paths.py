@@ -1,0 +1,111 @@
+"""Where settings, state and recordings live, as one value: root's in /etc and /var/lib, others' where XDG says."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from toolkit.errors import StateError
+from toolkit.model import Value
+
+
+class Paths(Value, frozen=True):
+    """Every place of ours on this host; nothing is created by making one."""
+
+    settings: Path  # the settings file
+    state: Path
+
+    @property
+    def recordings(self) -> Path:
+        """The folder of all recordings."""
+        return self.state / "recordings"
+
+    @property
+    def index(self) -> Path:
+        """The built catalog."""
+        return self.state / "cache" / "index.msgpack"
+
+    @property
+    def facts(self) -> Path:
+        """What this host offered when it was last asked."""
+        return self.state / "cache" / "facts.msgpack"
+
+    @property
+    def crash_log(self) -> Path:
+        """The tracebacks of our own bugs."""
+        return self.state / "crash.log"
+
+
+def find_paths(environ: dict[str, str], uid: int) -> Paths:
+    """Choose the places for this user: TOOLKIT_HOME moves everything, root gets the system's, others XDG's."""
+    home = environ.get("TOOLKIT_HOME")
+    if home:
+        base = Path(home).absolute()
+        return Paths(settings=base / "config.yaml", state=base / "state")
+    if uid == 0:
+        return Paths(settings=Path("/etc/toolkit/config.yaml"), state=Path("/var/lib/toolkit"))
+    own = Path(environ.get("HOME") or "/nonexistent")
+    config = _xdg(environ, "XDG_CONFIG_HOME", own / ".config")
+    state = _xdg(environ, "XDG_STATE_HOME", own / ".local" / "state")
+    return Paths(settings=config / "toolkit" / "config.yaml", state=state / "toolkit")
+
+
+def _xdg(environ: dict[str, str], name: str, default: Path) -> Path:
+    # The specification says that a relative path in these variables is to be ignored.
+    value = environ.get(name, "")
+    return Path(value) if value.startswith("/") else default
+
+
+def data_folder() -> Path:
+    """The curated catalog that ships with this program: beside the package in a checkout, inside it in a wheel."""
+    package = Path(__file__).resolve().parent
+    inside = package / "data"
+    return inside if inside.is_dir() else package.parent / "catalog"
+
+
+def check_state_owner(path: Path, uid: int) -> None:
+    """Refuse state that somebody else could have written: its index decides what root executes.
+
+    Raises StateError. A folder that does not exist yet is fine.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StateError(f"cannot read {path}: {error.strerror}") from error
+    loose = stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH)
+    if found.st_uid == uid and not loose:
+        return
+    whose = f"uid {found.st_uid}" if found.st_uid != uid else "other users"
+    raise StateError(
+        f"{path} can be written by {whose}, so what lies there cannot be trusted",
+        fix=f"chown {uid} {path} && chmod go-w {path}, or point TOOLKIT_HOME somewhere else",
+    )
+
+
+def make_folder(path: Path) -> None:
+    """Create a private folder and its parents; existing ones stay as they are. Raises StateError."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(
+            f"cannot create {path}: {error.strerror}",
+            fix="free some space or set TOOLKIT_HOME to a folder that you can write",
+        ) from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file so that a reader, or a crash at any instruction, sees the old bytes or the new. Raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
