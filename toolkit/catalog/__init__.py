@@ -1,0 +1,1 @@
+"""What tools exist: the curated catalog, and questions to it."""
