@@ -1,0 +1,187 @@
+"""The bpf(2) and perf_event_open(2) system calls: trials that leave nothing behind, and questions about programs.
+
+Layouts are those of include/uapi/linux/bpf.h and perf_event.h. Every function raises OSError with the kernel's
+errno, and every descriptor is close-on-exec: bpf(2) makes all of its own so, perf_event_open(2) when told.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import resource
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+# System call numbers of bpf and perf_event_open, by uname -m.
+SYSCALLS = {
+    "x86_64": (321, 298),
+    "aarch64": (280, 241),
+    "riscv64": (280, 241),
+    "loongarch64": (280, 241),
+    "ppc64le": (361, 319),
+    "s390x": (351, 331),
+}
+
+# enum bpf_cmd
+PROG_LOAD = 5
+PROG_GET_FD_BY_ID = 13
+RAW_TRACEPOINT_OPEN = 17
+TASK_FD_QUERY = 20
+ENABLE_STATS = 32
+
+# enum bpf_prog_type and bpf_attach_type
+TRACEPOINT = 5
+PERF_EVENT = 7
+RAW_TRACEPOINT = 17
+TRACING = 26
+TRACE_FENTRY = 24
+
+STATS_RUN_TIME = 0
+PERF_FLAG_FD_CLOEXEC = 8
+
+# r0 = 0; exit. The smallest program that the verifier takes.
+PROGRAM = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)
+
+# prog_type, insn_cnt, insns, license … expected_attach_type … attach_btf_id. What a trial does not need stays 0: a
+# kernel too old for a field refuses the call only when it is set (bpf_check_uarg_tail_zero, kernel/bpf/syscall.c).
+LOAD = struct.Struct("=II QQ 44x I 36x I 8x")
+ASK_TASK = struct.Struct("=IIIIQIIQQ")
+# struct perf_event_attr up to config2, PERF_ATTR_SIZE_VER1.
+PERF_ATTRIBUTES = struct.Struct("=II Q 8x 8x 8x Q 4x 4x Q Q")
+
+LONGEST_NAME = 512
+
+
+@dataclass(frozen=True)
+class TaskFd:
+    """What a perf event or raw tracepoint of a process carries; `fd_type` is enum bpf_task_fd_type."""
+
+    prog_id: int
+    fd_type: int  # 0 raw tracepoint, 1 tracepoint, 2 kprobe, 3 kretprobe, 4 uprobe, 5 uretprobe
+    name: str  # the tracepoint, the function or the file
+    probe_offset: int
+    probe_addr: int
+
+
+def load_trial(prog_type: int) -> None:
+    """Load a program of two instructions and let go of it."""
+    os.close(_load(prog_type, 0, 0))
+
+
+def load_fentry_trial(btf_id: int) -> None:
+    """Load a program for the entry of the function with this type id in the kernel's BTF, and let go of it."""
+    os.close(_load(TRACING, TRACE_FENTRY, btf_id))
+
+
+def attach_fentry_trial(btf_id: int) -> None:
+    """Load a program for the entry of a function, attach it, and let go of both at once."""
+    program = _load(TRACING, TRACE_FENTRY, btf_id)
+    try:
+        os.close(_bpf(RAW_TRACEPOINT_OPEN, bytearray(struct.pack("=QI4x", 0, program))))
+    finally:
+        os.close(program)
+
+
+def enable_stats() -> int:
+    """Have the kernel count time and runs of every BPF program while the descriptor is open (since Linux 5.8)."""
+    return _bpf(ENABLE_STATS, bytearray(struct.pack("=I", STATS_RUN_TIME)))
+
+
+def program_fd(prog_id: int) -> int:
+    """A descriptor of the program with this id; ENOENT when it is gone."""
+    return _bpf(PROG_GET_FD_BY_ID, bytearray(struct.pack("=III", prog_id, 0, 0)))
+
+
+def query_task_fd(pid: int, fd: int) -> TaskFd:
+    """What descriptor `fd` of process `pid` carries (since Linux 4.18, needs CAP_SYS_ADMIN).
+
+    ENOENT: a perf event without a program. EOPNOTSUPP: a program of type perf_event, of which the kernel tells no
+    more. EBADF: no such descriptor. 524 (ENOTSUPP): something else than a perf event or a raw tracepoint.
+    """
+    name = ctypes.create_string_buffer(LONGEST_NAME)
+    attributes = bytearray(ASK_TASK.pack(pid, fd, 0, LONGEST_NAME, ctypes.addressof(name), 0, 0, 0, 0))
+    try:
+        _bpf(TASK_FD_QUERY, attributes)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:  # the name was cut off, all else is there
+            raise
+    *_, prog_id, fd_type, probe_offset, probe_addr = ASK_TASK.unpack(attributes)
+    return TaskFd(prog_id, fd_type, name.value.decode(errors="replace"), probe_offset, probe_addr)
+
+
+def open_probe(pmu: int, target: str, *, offset: int = 0) -> int:
+    """A perf event of this thread on a function, or an offset in a file, through the kprobe or uprobe PMU.
+
+    Since Linux 4.17 (commit e12f03d7031a). ENOENT: the target does not exist. The probe is there until closed.
+    """
+    text = ctypes.create_string_buffer(target.encode())
+    attributes = PERF_ATTRIBUTES.pack(pmu, PERF_ATTRIBUTES.size, 0, 0, ctypes.addressof(text), offset)
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    this_thread, any_processor, no_group = 0, -1, -1
+    return _call(1, ctypes.byref(buffer), this_thread, any_processor, no_group, PERF_FLAG_FD_CLOEXEC)
+
+
+def _load(prog_type: int, attach_type: int, btf_id: int) -> int:
+    program = ctypes.create_string_buffer(PROGRAM, len(PROGRAM))
+    licence = ctypes.create_string_buffer(b"GPL")
+    pointers = ctypes.addressof(program), ctypes.addressof(licence)
+    attributes = LOAD.pack(prog_type, len(PROGRAM) // 8, *pointers, attach_type, btf_id)
+    with _more_memlock():
+        return _bpf(PROG_LOAD, bytearray(attributes))
+
+
+@contextmanager
+def _more_memlock() -> Iterator[None]:
+    """Lift RLIMIT_MEMLOCK as far as we may for a moment, as every tool does for itself.
+
+    Before Linux 5.11 the programs of all of a user's processes counted against it, and a load beyond it gave EPERM
+    as if BPF were forbidden: https://lore.kernel.org/bpf/20201119173754.4125257-1-guro@fb.com/
+    """
+    before = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    _, hard = before
+    for most in (resource.RLIM_INFINITY, hard):  # the first needs CAP_SYS_RESOURCE
+        try:
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (most, most))
+            break
+        except (ValueError, OSError):
+            continue
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, before)
+
+
+def _bpf(command: int, attributes: bytearray) -> int:
+    """Call bpf(2); the kernel writes its answers into `attributes`."""
+    buffer = (ctypes.c_char * len(attributes)).from_buffer(attributes)
+    return _call(0, command, ctypes.byref(buffer), len(attributes))
+
+
+def _call(which: int, *arguments: object) -> int:
+    # A bare int would be passed as 32 bits, and syscall(2) reads longs.
+    longs = (ctypes.c_long(one) if isinstance(one, int) else one for one in (_number(which), *arguments))
+    result: int = _libc().syscall(*longs)
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall.restype = ctypes.c_long
+    return libc
+
+
+def _number(which: int) -> int:
+    """The number of bpf (0) or perf_event_open (1) here."""
+    machine = os.uname().machine
+    # A 32-bit Python on a 64-bit kernel has other numbers under the same machine name.
+    if machine not in SYSCALLS or ctypes.sizeof(ctypes.c_void_p) != 8:
+        raise OSError(errno.ENOSYS, f"the number of bpf(2) is not known for {machine}")
+    return SYSCALLS[machine][which]

@@ -1,0 +1,105 @@
+"""Which engines can start tools here: bpftrace, a system Python with bcc, and the kernel itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import NamedTuple
+
+from toolkit.command import capture_command
+from toolkit.host.places import BPFTRACES, PROGRAMS, PYTHONS
+from toolkit.host.tree import Tree
+from toolkit.model import Engine, EngineFact, Fact
+
+# -I keeps the working folder and PYTHONPATH out of it: a bcc.py that lies around must not run as root.
+ASK_BCC = ("-I", "-c", "import bcc; print(getattr(bcc, '__version__', ''))")
+
+# Both load LLVM, which takes its time on a cold disk.
+BPFTRACE_SECONDS = 5.0
+BCC_SECONDS = 10.0
+
+
+class Missing(NamedTuple):
+    """Why an engine is not there; `passing` when it is, but did not answer in time."""
+
+    why: str
+    passing: bool = False
+
+
+def find_bpftrace() -> EngineFact | Missing:
+    """The first bpftrace that says its version."""
+    nothing = f"there is no bpftrace in {', '.join(PROGRAMS)}"
+    return _find_first(Engine.BPFTRACE, BPFTRACES, ("--version",), BPFTRACE_SECONDS, nothing)
+
+
+def find_bcc() -> EngineFact | Missing:
+    """The first system Python that can import bcc, which is what bcc's tools run in."""
+    nothing = f"there is no system Python: none of {', '.join(PYTHONS[:3])} exists"
+    return _find_first(Engine.BCC, PYTHONS, ASK_BCC, BCC_SECONDS, nothing)
+
+
+def _find_first(
+    engine: Engine, paths: tuple[str, ...], question: tuple[str, ...], seconds: float, nothing: str
+) -> EngineFact | Missing:
+    """The first of these programs that root may run and that answers; `nothing` is said when none exists."""
+    why: list[str] = []
+    slow = False
+    for path in _list_existing(paths):
+        problem = find_distrust(path)
+        if problem:
+            why.append(problem)
+            continue
+        said = capture_command((path, *question), seconds=seconds)
+        if said.ok:
+            return EngineFact(name=engine, version=parse_version(said.stdout), argv=(path,))
+        slow = slow or said.status is None
+        why.append(said.problem or f"{path} fails: {_last_line(said.stderr or said.stdout)}")
+    return Missing("; ".join(why) or nothing, slow)
+
+
+def find_native(release: str, may_load: Fact[bool]) -> EngineFact | Missing:
+    """Programs with embedded BPF need nothing but the kernel, so its release is the version."""
+    if may_load.value:
+        return EngineFact(name=Engine.NATIVE, version=release, argv=())
+    return Missing(may_load.unknown or may_load.origin)
+
+
+def find_shell(tree: Tree) -> EngineFact | Missing:
+    """bcc's shell wrappers ask for bash."""
+    for path in ("/bin/bash", "/bin/sh"):
+        if tree.exists(path):
+            return EngineFact(name=Engine.SHELL, version="", argv=(path,))
+    return Missing("there is no /bin/sh")
+
+
+def parse_version(text: str) -> str:
+    """The dotted numbers of the first version in a text: "bpftrace v0.20.0-45-gabc" gives "0.20.0"; "" for none."""
+    match = re.search(r"\d+(?:\.\d+)+", text)
+    return match.group() if match else ""
+
+
+def find_distrust(path: str) -> str:
+    """Why root must not run an executable, or nothing: somebody else than root can write it."""
+    if os.geteuid() != 0:
+        return ""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ""
+    if found.st_uid != 0:
+        return f"{path} belongs to uid {found.st_uid}, not to root"
+    if stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"{path} can be written by others than root"
+    return ""
+
+
+def _list_existing(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The paths that are executable, each file once: /bin is often a link to /usr/bin."""
+    files = {os.path.realpath(path): path for path in reversed(paths) if os.access(path, os.X_OK)}
+    return tuple(path for path in paths if files.get(os.path.realpath(path)) == path)
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "it says nothing"

@@ -1,0 +1,117 @@
+"""Ask this host everything once: files and trials in this thread, while the engines answer in others."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import msgspec
+
+from toolkit.host import places, trials
+from toolkit.host.btf import read_btf_functions, read_kernel_btf
+from toolkit.host.engines import Missing, find_bcc, find_bpftrace, find_native, find_shell
+from toolkit.host.headers import find_headers
+from toolkit.host.kconfig import read_config
+from toolkit.host.limits import read_capabilities, read_lockdown, read_memlock
+from toolkit.host.symbols import data_symbols, read_symbols
+from toolkit.host.tracefs import find_tracefs, read_functions, read_tracepoints
+from toolkit.host.tree import Tree, explain
+from toolkit.model import Engine, EngineFact, Fact, Facts
+
+
+class Probed(NamedTuple):
+    """Facts, and whether they would be the same a minute later: an engine that was too slow may answer then."""
+
+    facts: Facts
+    settled: bool
+
+
+def probe(tree: Tree) -> Probed:
+    """Read and try everything; only the running host is tried and has engines."""
+    if not tree.live:
+        why = {str(engine): trials.NOT_LIVE for engine in Engine}
+        return Probed(msgspec.structs.replace(_probe_kernel(tree), missing_engines=why), settled=True)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        bpftrace, bcc = pool.submit(find_bpftrace), pool.submit(find_bcc)
+        facts = _probe_kernel(tree)
+        asked: dict[Engine, EngineFact | Missing] = {
+            Engine.BPFTRACE: bpftrace.result(),
+            Engine.BCC: bcc.result(),
+            Engine.NATIVE: find_native(facts.release, facts.bpf),
+            Engine.SHELL: find_shell(tree),
+        }
+    missing = {str(engine): found.why for engine, found in asked.items() if isinstance(found, Missing)}
+    engines = tuple(found for found in asked.values() if isinstance(found, EngineFact))
+    passing = any(found.passing for found in asked.values() if isinstance(found, Missing))
+    facts = msgspec.structs.replace(facts, engines=engines, missing_engines=missing)
+    return Probed(facts, settled=facts.bpf.known and not passing)
+
+
+def _probe_kernel(tree: Tree) -> Facts:
+    """Everything but the engines."""
+    release = _read_release(tree)
+    capabilities = read_capabilities(tree)
+    config, lockdown, tracefs = read_config(tree, release), read_lockdown(tree), find_tracefs(tree)
+    symbols, btf, may_load = read_symbols(tree), read_kernel_btf(tree), trials.try_bpf(tree)
+    kprobes = trials.try_kprobes(tree, tracefs, config, lockdown, capabilities)
+    sysctls = {name: tree.number(f"{places.SYSCTLS}/{name}") for name in places.RESTRICTIONS}
+    return Facts(
+        release=release,
+        machine=_read_machine(tree),
+        distribution=_read_distribution(tree),
+        capabilities=capabilities,
+        bpf=may_load,
+        config=config,
+        tracefs=tracefs,
+        tracepoints=read_tracepoints(tree, tracefs),
+        kprobes=kprobes,
+        functions=read_functions(tree, tracefs, kprobes, symbols),
+        fentry=trials.try_fentry(tree, may_load, btf),
+        btf=Fact(btf.origin if btf.known else None, btf.unknown, btf.origin),
+        btf_functions=read_btf_functions(tree, btf),
+        uprobes=trials.try_uprobes(tree, tracefs, config, capabilities),
+        headers=find_headers(tree, release),
+        symbols=data_symbols(symbols),
+        pmus=_read_pmus(tree),
+        lockdown=lockdown,
+        perf_event_paranoid=sysctls["perf_event_paranoid"],
+        unprivileged_bpf_disabled=sysctls["unprivileged_bpf_disabled"],
+        kptr_restrict=sysctls["kptr_restrict"],
+        memlock=read_memlock(tree),
+    )
+
+
+def _read_release(tree: Tree) -> str:
+    """uname -r; "" in a tree that does not say it."""
+    return os.uname().release if tree.live else _line(tree, f"{places.SYSCTLS}/osrelease")
+
+
+def _read_machine(tree: Tree) -> str:
+    """uname -m; a captured tree tells it since Linux 6.1, in the sysctl kernel.arch."""
+    return os.uname().machine if tree.live else _line(tree, f"{places.SYSCTLS}/arch")
+
+
+def _read_distribution(tree: Tree) -> str:
+    """ID of os-release(5)."""
+    for path in ("/etc/os-release", "/usr/lib/os-release"):
+        try:
+            lines = tree.text(path).splitlines()
+        except OSError:
+            continue
+        return next((line[3:].strip("\"' ") for line in lines if line.startswith("ID=")), "")
+    return ""
+
+
+def _read_pmus(tree: Tree) -> Fact[frozenset[str]]:
+    try:
+        return Fact(frozenset(tree.entries(places.PMUS)), origin=places.PMUS)
+    except OSError as error:
+        return Fact(unknown=explain(places.PMUS, error))
+
+
+def _line(tree: Tree, path: str) -> str:
+    try:
+        return tree.text(path).strip()
+    except OSError:
+        return ""
