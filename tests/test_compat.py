@@ -1,0 +1,174 @@
+"""Verdicts: what a variant needs against what a host offers, and what is said about the difference."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.samples import make_facts, make_variant, requirement
+from toolkit.compat import judge, parse_version
+from toolkit.model import Engine, EngineFact, Fact, Facts, Status, Variant, Verdict
+
+
+def reasons(variant: Variant, facts: Facts) -> str:
+    return " | ".join(reason.text for reason in judge(variant, facts).reasons)
+
+
+NO_KPROBES = {
+    "kprobes": Fact(value=False, origin="no kprobe PMU"),
+    "config": Fact(value={"CONFIG_KPROBES": "n"}),
+}
+NO_FENTRY = {"fentry": Fact(value=False, origin="the kernel answers EPERM")}
+
+
+def test_everything_met_runs() -> None:
+    variant = make_variant("bpftrace/x", requirement("tracepoint:sched:sched_switch"), requirement("btf"))
+    assert judge(variant, make_facts()) == Verdict(status=Status.RUNS)
+
+
+def test_a_missing_tracepoint_blocks_and_is_named() -> None:
+    variant = make_variant("bpftrace/x", requirement("tracepoint:block:block_io_start"))
+    assert judge(variant, make_facts()).status is Status.BLOCKED
+    assert reasons(variant, make_facts()) == "this kernel has no tracepoint block:block_io_start"
+
+
+def test_a_wildcard_is_met_by_any_match() -> None:
+    assert judge(make_variant("a/b", requirement("tracepoint:sched:sched_*")), make_facts()).status is Status.RUNS
+    assert judge(make_variant("a/b", requirement("tracepoint:xfs:*")), make_facts()).status is Status.BLOCKED
+
+
+def test_any_of_several_ways_is_enough() -> None:
+    variant = make_variant("a/b", requirement("fentry:vfs_read", "kprobe:vfs_read"))
+    assert judge(variant, make_facts(**NO_FENTRY)).status is Status.RUNS
+    assert judge(variant, make_facts(**NO_KPROBES)).status is Status.RUNS
+    both = make_facts(**NO_FENTRY, **NO_KPROBES)
+    assert judge(variant, both).status is Status.BLOCKED
+    assert "fentry programs are refused here (the kernel answers EPERM)" in reasons(variant, both)
+    assert "no kprobes in this kernel (CONFIG_KPROBES is not set)" in reasons(variant, both)
+
+
+def test_one_cause_is_said_once_with_what_lacks_it() -> None:
+    names = ("vfs_create", "vfs_open", "vfs_fsync", "vfs_write")
+    variant = make_variant("a/b", *(requirement(f"kprobe:{name}") for name in names))
+    verdict = judge(variant, make_facts(**NO_KPROBES))
+    assert len(verdict.reasons) == 1
+    assert "; wanted: vfs_create, vfs_open, vfs_fsync and 1 more" in verdict.reasons[0].text
+
+
+def test_without_something_that_is_not_essential_it_is_partial() -> None:
+    variant = make_variant(
+        "a/b", requirement("tracepoint:sched:sched_switch"), requirement("kprobe:gone", essential=False)
+    )
+    verdict = judge(variant, make_facts())
+    assert (verdict.status, verdict.blind) == (Status.PARTIAL, False)
+    assert verdict.reasons[-1].text == "its output would be incomplete"
+
+
+def test_what_would_start_and_attach_nothing_never_runs() -> None:
+    variant = make_variant("bpftrace/biolatency", *(requirement(f"kprobe:{n}", essential=False) for n in ("a", "b")))
+    verdict = judge(variant, make_facts(**NO_KPROBES))
+    assert (verdict.status, verdict.blind) == (Status.PARTIAL, True)
+    assert "attach to no event" in verdict.reasons[-1].text
+
+
+def test_what_cannot_be_known_is_unknown_and_says_why() -> None:
+    facts = make_facts(tracepoints=Fact(unknown="tracefs is not mounted at /sys/kernel/tracing"))
+    verdict = judge(make_variant("a/b", requirement("tracepoint:sched:sched_switch")), facts)
+    assert verdict.status is Status.UNKNOWN
+    assert "tracefs is not mounted" in verdict.reasons[0].text
+
+
+def test_a_certain_block_outweighs_an_unknown() -> None:
+    facts = make_facts(tracepoints=Fact(unknown="unreadable"), **NO_KPROBES)
+    variant = make_variant("a/b", requirement("tracepoint:sched:sched_switch"), requirement("kprobe:vfs_read"))
+    assert judge(variant, facts).status is Status.BLOCKED
+
+
+def test_a_text_that_could_not_be_read_is_unknown() -> None:
+    assert judge(make_variant("a/b", problem="line 3: no end of string"), make_facts()).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "may"),
+    [
+        (frozenset({"bpf", "perfmon"}), True),
+        (frozenset({"sys_admin"}), True),
+        (frozenset({"bpf"}), False),
+        (frozenset(), False),
+    ],
+)
+def test_capabilities_decide_who_may(capabilities: frozenset[str], may: bool) -> None:
+    verdict = judge(make_variant(), make_facts(capabilities=capabilities))
+    assert (verdict.status is Status.RUNS) == may
+    if not may:
+        assert "CAP_PERFMON" in verdict.reasons[0].text
+        assert "root" in verdict.reasons[0].fix
+
+
+def test_a_container_without_bpf_is_told_how_to_get_it() -> None:
+    facts = make_facts(bpf=Fact(value=False, origin="bpf(2) answers EPERM"))
+    verdict = judge(make_variant(), facts)
+    assert "bpf(2) answers EPERM" in verdict.reasons[0].text
+    assert "--cap-add BPF" in verdict.reasons[0].fix
+
+
+def test_a_missing_engine_is_the_first_thing_said() -> None:
+    variant = make_variant("bcc/x", requirement("headers"), engine=Engine.BCC)
+    facts = make_facts(engines=(), missing_engines={"bcc": "no Python here can import bcc"})
+    assert reasons(variant, facts) == "no bcc engine: no Python here can import bcc"
+
+
+@pytest.mark.parametrize(
+    ("distribution", "release", "fix"),
+    [
+        ("debian", "6.1.0-18-amd64", "apt-get install -y linux-headers-6.1.0-18-amd64"),
+        ("ubuntu", "6.8.0-45-generic", "apt-get install -y linux-headers-6.8.0-45-generic"),
+        ("fedora", "6.11.4-301.fc41.x86_64", "dnf install -y kernel-devel-6.11.4-301.fc41.x86_64"),
+        ("rhel", "5.14.0-427.el9.x86_64", "dnf install -y kernel-devel-5.14.0-427.el9.x86_64"),
+    ],
+)
+def test_missing_headers_come_with_this_distributions_command(distribution: str, release: str, fix: str) -> None:
+    facts = make_facts(headers=Fact(unknown="none"), distribution=distribution, release=release)
+    verdict = judge(make_variant("bcc/x", requirement("headers"), engine=Engine.BCC), facts)
+    assert verdict.reasons[0].text == f"no headers of kernel {release} here"
+    assert verdict.reasons[0].fix == fix
+
+
+def test_a_kernel_that_no_package_brought_has_no_package_of_headers() -> None:
+    facts = make_facts(headers=Fact(unknown="none"), release="6.18.44-mine")
+    verdict = judge(make_variant("bcc/x", requirement("headers"), engine=Engine.BCC), facts)
+    assert "apt-get" not in verdict.reasons[0].fix
+    assert "CONFIG_IKHEADERS" in verdict.reasons[0].fix
+
+
+def test_an_older_engine_blocks_what_needs_a_newer_one() -> None:
+    variant = make_variant("bpftrace/x", requirement("engine:bpftrace>=0.19"), engine=Engine.BPFTRACE)
+    assert "it needs bpftrace 0.19 or newer; here is 0.17.0" in reasons(variant, make_facts())
+    newer = (EngineFact(name=Engine.BPFTRACE, version="v0.23.2", argv=("/usr/bin/bpftrace",)),)
+    assert judge(variant, make_facts(engines=newer)).status is Status.RUNS
+
+
+def test_data_symbols_need_kallsyms_all() -> None:
+    variant = make_variant("a/b", requirement("kernel_symbol:avenrun"))
+    assert judge(variant, make_facts()).status is Status.RUNS
+    facts = make_facts(symbols=Fact(unknown="x"), config=Fact(value={"CONFIG_KALLSYMS_ALL": "n"}))
+    assert "CONFIG_KALLSYMS_ALL is not set" in reasons(variant, facts)
+
+
+def test_hardware_events_need_a_pmu() -> None:
+    variant = make_variant("a/b", requirement("perf_event:hardware:cache-misses"))
+    assert judge(variant, make_facts()).status is Status.RUNS
+    assert "no hardware counters" in reasons(variant, make_facts(pmus=Fact(value=frozenset({"software"}))))
+
+
+def test_a_file_that_others_can_write_is_blocked() -> None:
+    verdict = judge(make_variant(distrust="/usr/sbin/x can be written by others"), make_facts())
+    assert verdict.status is Status.BLOCKED
+    assert "can be written by others" in verdict.reasons[0].text
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("v0.17.0", (0, 17, 0)), ("0.26.0+ds-1", (0, 26, 0)), ("0.23.2-dirty", (0, 23, 2)), ("", ()), ("master", ())],
+)
+def test_versions_are_read_as_numbers(text: str, numbers: tuple[int, ...]) -> None:
+    assert parse_version(text) == numbers
