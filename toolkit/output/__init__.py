@@ -1,0 +1,1 @@
+"""What tools print, as data: bytes in, frames out. Pure."""
