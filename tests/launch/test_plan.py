@@ -1,0 +1,82 @@
+"""The decision before a start: argument list, environment, deadline."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.samples import make_facts, make_variant
+from toolkit.errors import CannotRun
+from toolkit.launch.plan import build_argv, build_environment, decide_deadline, make_plan, outlives_limit
+from toolkit.model import Choice, Engine, Limits, Status, Tool, Variant, Verdict
+
+
+def choice(variant: Variant, *arguments: str, duration: float | None = None, ends_itself: bool = False) -> Choice:
+    verdict = Verdict(status=Status.RUNS)
+    return Choice(
+        variant=variant, verdict=verdict, arguments=arguments, why="", duration=duration, ends_itself=ends_itself
+    )
+
+
+NATIVE = make_variant("libbpf-tools/runqlat")
+
+
+def test_a_native_tool_is_made_to_print_each_line_at_once() -> None:
+    assert build_argv(choice(NATIVE, "1", "3"), make_facts(), "/usr/bin/stdbuf") == (
+        "/usr/bin/stdbuf",
+        "-oL",
+        "/usr/sbin/runqlat",
+        "1",
+        "3",
+    )
+    assert build_argv(choice(NATIVE), make_facts()) == ("/usr/sbin/runqlat",)
+
+
+def test_engines_are_started_by_the_path_that_was_probed() -> None:
+    script = make_variant("bpftrace/runqlat", engine=Engine.BPFTRACE)
+    assert build_argv(choice(script), make_facts()) == ("/usr/bin/bpftrace", "/usr/sbin/runqlat")
+    program = make_variant("bcc/runqlat", engine=Engine.BCC)
+    assert build_argv(choice(program, "-m"), make_facts()) == ("/usr/bin/python3", "/usr/sbin/runqlat", "-m")
+    with pytest.raises(CannotRun):
+        build_argv(choice(program), make_facts(engines=()))
+
+
+def test_the_environment_is_built_not_inherited() -> None:
+    given = {
+        "PATH": "/tmp/evil",
+        "LD_PRELOAD": "/tmp/evil.so",
+        "PYTHONPATH": "/tmp",
+        "TZ": "UTC",
+        "BPFTRACE_STRLEN": "99",
+    }
+    built = build_environment(given)
+    assert built["PATH"].startswith("/usr/local/sbin:")
+    assert built["TZ"] == "UTC"
+    assert built["BPFTRACE_STRLEN"] == "99"
+    assert built["PYTHONUNBUFFERED"] == "1"
+    assert not {"LD_PRELOAD", "PYTHONPATH"} & built.keys()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asked_for", "ends_itself", "decided"),
+    [
+        (None, None, False, (60.0, False)),  # nothing asked: the limit
+        (30.0, None, False, (30.0, True)),  # --duration 30
+        (None, 10.0, False, (10.0, True)),  # `10 1` for a variant without arguments
+        (None, 10.0, True, (60.0, False)),  # `10 1` for one that ends itself
+        (None, 300.0, False, (60.0, False)),  # more than the limit allows
+        (300.0, 300.0, False, (300.0, True)),  # unless it is asked for by option
+    ],
+)
+def test_the_deadline(
+    wanted: float | None, asked_for: float | None, ends_itself: bool, decided: tuple[float, bool]
+) -> None:
+    one = choice(NATIVE, duration=asked_for, ends_itself=ends_itself)
+    assert decide_deadline(one, Limits(), wanted) == decided
+
+
+def test_a_run_that_the_limit_would_cut_short_is_noticed_beforehand() -> None:
+    tool = Tool(name="runqlat", category="cpu")
+    short = make_plan(tool, choice(NATIVE, "10", "1", duration=10.0, ends_itself=True), Limits(), make_facts(), {})
+    long = make_plan(tool, choice(NATIVE, "300", "1", duration=300.0, ends_itself=True), Limits(), make_facts(), {})
+    assert not outlives_limit(short)
+    assert outlives_limit(long)

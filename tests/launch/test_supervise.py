@@ -1,0 +1,263 @@
+"""Real processes under real limits: whatever a tool does, it ends in time, its output is kept, nothing is left."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.plans import fake_tool, plan_for
+from toolkit.launch.supervise import LAST_WORDS, Sinks, exit_status, supervise
+from toolkit.model import Cost, Outcome, Plan, Result
+
+DRIVER = Path(__file__).parent.parent / "support" / "launch.py"
+
+
+class Collected:
+    """What a run printed."""
+
+    def __init__(self) -> None:
+        self.stdout = b""
+        self.stderr = b""
+        self.costs: list[Cost] = []
+
+    def sinks(self, keep_reading: bool = True) -> Sinks:
+        def take(data: bytes) -> bool:
+            self.stdout += data
+            return keep_reading
+
+        def take_error(data: bytes) -> bool:
+            self.stderr += data
+            return True
+
+        return Sinks(stdout=take, stderr=take_error, cost=self.costs.append)
+
+
+def run(plan: Plan, *, keep_reading: bool = True) -> tuple[Result, Collected]:
+    collected = Collected()
+    return supervise(plan, collected.sinks(keep_reading)), collected
+
+
+def find_marked(mark: str) -> list[int]:
+    """The living processes whose command line holds this mark."""
+    found: list[int] = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            command = Path(f"/proc/{name}/cmdline").read_bytes()
+            state = Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        except (OSError, IndexError):
+            continue
+        if mark.encode() in command and state != b"Z" and int(name) != os.getpid():
+            found.append(int(name))
+    return found
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return condition()
+
+
+@pytest.fixture
+def mark() -> str:
+    return f"mark-{secrets.token_hex(6)}"
+
+
+def test_a_tool_that_ends_by_itself_gives_its_own_status() -> None:
+    result, collected = run(plan_for(sys.executable, "-c", "print('hello'); raise SystemExit(3)"))
+    assert (result.outcome, result.status, result.tool_status) == (Outcome.ENDED, 3, 3)
+    assert collected.stdout == b"hello\n"
+
+
+def test_a_tool_that_a_signal_ends_gives_128_and_its_number() -> None:
+    result, _ = run(plan_for(sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"))
+    assert (result.status, result.tool_status) == (128 + 11, -11)
+
+
+def test_every_byte_passes_as_it_is() -> None:
+    result, collected = run(plan_for(*fake_tool("binary")))
+    assert collected.stdout == bytes(range(256)) * 4 + b"no newline at the end"
+    assert collected.stderr == b"\xff\xfe on stderr"
+    assert (result.stdout_bytes, result.dropped_bytes) == (len(collected.stdout), 0)
+
+
+def test_at_the_deadline_it_may_print_its_map() -> None:
+    result, collected = run(plan_for(*fake_tool("polite"), deadline=0.5))
+    assert collected.stdout == b"tracing\nthe map\n"
+    assert (result.outcome, result.status) == (Outcome.LIMIT, 124)
+    assert "0.5 s" in result.detail
+
+
+def test_reaching_the_time_that_was_asked_for_is_success() -> None:
+    result, collected = run(plan_for(*fake_tool("polite"), deadline=0.5, asked=True))
+    assert (result.outcome, result.status) == (Outcome.DURATION, 0)
+    assert collected.stdout.endswith(b"the map\n")
+
+
+@pytest.mark.parametrize(("words", "ended_by", "at_least"), [((), 15, 0.5 + 0.3), (("term",), 9, 0.5 + 0.3 + 2)])
+def test_one_that_ignores_signals_is_ended_by_harder_ones(
+    words: tuple[str, ...], ended_by: int, at_least: float
+) -> None:
+    result, _ = run(plan_for(*fake_tool("deaf", *words), deadline=0.5, grace=0.3))
+    assert (result.tool_status, result.status) == (-ended_by, 124)
+    assert result.seconds >= at_least
+
+
+def test_one_that_floods_is_stopped_at_its_cap_and_has_last_words() -> None:
+    cap = 1 << 20
+    result, collected = run(plan_for(*fake_tool("flood"), output_bytes=cap, grace=5))
+    assert (result.outcome, result.status) == (Outcome.LIMIT, 124)
+    assert "more than 1 MiB" in result.detail
+    assert cap < len(collected.stdout) <= cap + LAST_WORDS
+    assert result.stdout_bytes == len(collected.stdout) + result.dropped_bytes
+    assert collected.stdout.endswith(b"last words\n")
+
+
+def test_one_whose_output_nobody_reads_any_more_is_stopped() -> None:
+    result, _ = run(plan_for(*fake_tool("polite")), keep_reading=False)
+    assert (result.outcome, result.status) == (Outcome.OUTPUT_CLOSED, 141)
+
+
+@pytest.mark.parametrize("kind", ["child", "daemon", "many"])
+def test_nothing_that_it_forked_is_left(kind: str, mark: str) -> None:
+    run(plan_for(*fake_tool("forks", kind, mark), deadline=2.0))
+    assert find_marked(mark) == []
+
+
+def test_it_has_no_terminal_and_nothing_to_read() -> None:
+    code = "import sys, os; print(repr(sys.stdin.read()), os.getsid(0) != os.getppid() or 'own session')"
+    _, collected = run(plan_for(sys.executable, "-c", code))
+    assert collected.stdout == b"'' own session\n"
+
+
+def test_a_program_that_is_not_there_is_our_failure() -> None:
+    result, _ = run(plan_for("/nonexistent/tool"))
+    assert (result.outcome, result.status) == (Outcome.FAILED, 125)
+    assert "No such file" in result.detail
+
+
+def test_it_leaves_no_descriptor_and_no_child_of_ours() -> None:
+    run(plan_for("/bin/true"))
+    before = os.listdir("/proc/self/fd")
+    run(plan_for("/bin/true"))
+    assert os.listdir("/proc/self/fd") == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_it_runs_nicely() -> None:
+    _, collected = run(plan_for(sys.executable, "-c", "import os; print(os.nice(0))"))
+    assert int(collected.stdout) == os.nice(0) + 5
+
+
+# --- The launcher in a process of its own: signals and sudden death -----------------------------------------------
+
+
+def start_driver(*argv: str, deadline: float = 60, grace: float = 0.5) -> subprocess.Popen[bytes]:
+    command = [sys.executable, str(DRIVER), str(deadline), str(grace), *argv]
+    driver = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, bufsize=0
+    )
+    assert driver.stdout is not None
+    assert driver.stdout.readline() in (b"tracing\n", b"deaf\n", b"started\n")
+    return driver
+
+
+def test_interrupting_lets_it_print_its_map() -> None:
+    driver = start_driver(*fake_tool("polite"))
+    driver.send_signal(signal.SIGINT)
+    stdout, stderr = driver.communicate(timeout=10)
+    assert stdout == b"the map\n"
+    assert b"interrupted 130" in stderr
+    assert driver.returncode == 130
+
+
+@pytest.mark.parametrize(("which", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_being_terminated_or_hung_up_ends_it_in_order_too(which: signal.Signals, status: int) -> None:
+    driver = start_driver(*fake_tool("polite"))
+    driver.send_signal(which)
+    stdout, _ = driver.communicate(timeout=10)
+    assert (stdout, driver.returncode) == (b"the map\n", status)
+
+
+def test_interrupting_again_and_again_insists() -> None:
+    driver = start_driver(*fake_tool("deaf", "term"), grace=60)
+    for _ in range(3):
+        driver.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    started = time.monotonic()
+    driver.communicate(timeout=10)
+    assert time.monotonic() - started < 5
+    assert driver.returncode == 130
+
+
+@pytest.mark.parametrize("kind", ["daemon", "many"])
+def test_when_the_launcher_is_killed_nothing_of_the_tool_is_left(kind: str, mark: str) -> None:
+    waiter = f"{fake_tool('forks', kind, mark)!r}"
+    code = f"import subprocess, time; subprocess.run({waiter}); time.sleep(600)"
+    driver = start_driver(sys.executable, "-c", code, mark)
+    assert wait_until(lambda: len(find_marked(mark)) >= 2)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    assert wait_until(lambda: find_marked(mark) == [], 15)
+
+
+def test_when_launcher_and_keeper_are_killed_at_once_the_kernel_ends_the_tool(mark: str) -> None:
+    driver = start_driver(sys.executable, "-c", "import time; print('started', flush=True); time.sleep(600)", mark)
+    children = Path(f"/proc/{driver.pid}/task/{driver.pid}/children").read_text().split()
+    for pid in (driver.pid, *map(int, children)):
+        os.kill(pid, signal.SIGKILL)
+    driver.wait()
+    assert wait_until(lambda: find_marked(mark) == [])
+
+
+def test_when_the_keeper_alone_is_killed_the_run_fails_and_says_so(mark: str) -> None:
+    driver = start_driver(sys.executable, "-c", "import time; print('started', flush=True); time.sleep(600)", mark)
+    (keeper,) = map(int, Path(f"/proc/{driver.pid}/task/{driver.pid}/children").read_text().split())
+    os.kill(keeper, signal.SIGKILL)
+    _, stderr = driver.communicate(timeout=10)
+    assert b"failed 125" in stderr
+    assert find_marked(mark) == []
+
+
+def test_a_stopped_launcher_does_not_stop_the_deadline(mark: str) -> None:
+    driver = start_driver(*fake_tool("polite"), mark, deadline=1.0)
+    os.kill(driver.pid, signal.SIGSTOP)
+    assert wait_until(lambda: not [pid for pid in find_marked(mark) if b"launch.py" not in cmdline(pid)], 8)
+    os.kill(driver.pid, signal.SIGCONT)
+    assert driver.wait(timeout=10) == 124
+
+
+def cmdline(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("outcome", "tool", "caught", "status"),
+    [
+        (Outcome.ENDED, 0, None, 0),
+        (Outcome.ENDED, 7, None, 7),
+        (Outcome.ENDED, -9, None, 137),
+        (Outcome.DURATION, -9, None, 0),
+        (Outcome.LIMIT, 0, None, 124),
+        (Outcome.INTERRUPTED, 0, 2, 130),
+        (Outcome.FAILED, None, None, 125),
+    ],
+)
+def test_exit_statuses_follow_timeout_and_docker(
+    outcome: Outcome, tool: int | None, caught: int | None, status: int
+) -> None:
+    assert exit_status(outcome, tool, caught) == status

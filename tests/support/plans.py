@@ -1,0 +1,37 @@
+"""Plans for programs of our own, so that the launcher can be tried on every kind of misbehaviour."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from toolkit.model import Analysis, Choice, Engine, Found, Limits, Plan, Status, Variant, Verdict
+
+FAKE_TOOLS = Path(__file__).parent.parent / "fake_tools"
+
+
+def plan_for(
+    *argv: str,
+    deadline: float = 20.0,
+    asked: bool = False,
+    grace: float = 0.5,
+    output_bytes: int = 1 << 20,
+) -> Plan:
+    """A plan that runs argv as it is."""
+    found = Found(upstream="test", source="inhouse", stem="fake", engine=Engine.SHELL, path=argv[0])
+    variant = Variant(tool="fake", found=found, analysis=Analysis())
+    return Plan(
+        tool="fake",
+        category="app",
+        choice=Choice(variant=variant, verdict=Verdict(status=Status.RUNS), arguments=argv[1:], why="a test"),
+        argv=argv,
+        env={"PATH": "/usr/bin:/bin"},
+        limits=Limits(duration=deadline, grace=grace, output_bytes=output_bytes),
+        deadline=deadline,
+        asked=asked,
+    )
+
+
+def fake_tool(name: str, *arguments: str) -> tuple[str, ...]:
+    """The argv of a program of tests/fake_tools."""
+    return (sys.executable, str(FAKE_TOOLS / f"{name}.py"), *arguments)

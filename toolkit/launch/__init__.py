@@ -1,0 +1,1 @@
+"""Start one variant within limits: plan (pure) -> guard -> supervise."""

@@ -1,0 +1,42 @@
+"""The last look before a start: is this still the file that was analysed, may it run, was its risk accepted."""
+
+from __future__ import annotations
+
+import hashlib
+
+from toolkit.errors import CannotRun
+from toolkit.model import Risk, Tool, Variant
+from toolkit.trust import read_trusted
+
+# `heavy` is a warning, not a gate: the caps of a run bound its cost.
+GATED = (Risk.SENSITIVE, Risk.DESTRUCTIVE)
+RISK_WORDS = {
+    Risk.SENSITIVE: "shows payloads, keystrokes or statements of other people",
+    Risk.DESTRUCTIVE: "changes what the programs that it traces do",
+    Risk.HEAVY: "traces very frequent events and can slow the host down",
+}
+
+
+def check_risk(tool: Tool, allowed: tuple[Risk, ...]) -> None:
+    """Raises CannotRun when the tool's risk class was not accepted."""
+    for risk in tool.risk:
+        if risk in GATED and risk not in allowed:
+            raise CannotRun(
+                f"{tool.name} is {risk}: it {RISK_WORDS[risk]}",
+                fix=f"if that is what you want: toolkit run --allow {risk} {tool.name} …",
+            )
+
+
+def check_file(variant: Variant) -> None:
+    """Raises CannotRun when a variant's file is not, byte for byte, the one that was analysed, or not only root's."""
+    try:
+        data, distrust = read_trusted(variant.found)
+    except OSError as error:
+        raise CannotRun(f"cannot read {variant.found.path}: {error.strerror}", fix="reinstall its package") from error
+    if distrust:
+        raise CannotRun(f"{variant.found.path} is not safe to run: {distrust}", fix="reinstall its package")
+    if hashlib.sha256(data).hexdigest() != variant.sha256:
+        raise CannotRun(
+            f"{variant.found.path} changed since it was analysed a moment ago",
+            fix="run the command again; if it says this again, somebody is changing the file",
+        )

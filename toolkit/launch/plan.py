@@ -1,0 +1,94 @@
+"""The whole decision of one run, made before anything starts. Pure: `--dry-run` prints what this returns."""
+
+from __future__ import annotations
+
+from toolkit.errors import CannotRun
+from toolkit.model import Choice, Engine, Facts, Limits, Plan, Tool
+
+# Where a root shell finds programs; never the caller's PATH, which may name folders that others can write.
+SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# What else a tool may see of the caller's environment: how to show times, and the engines' own settings.
+PASSED_ON = ("TZ", "TERM", "COLUMNS", "LINES")
+PASSED_PREFIXES = ("BPFTRACE_",)
+
+
+def make_plan(
+    tool: Tool,
+    choice: Choice,
+    limits: Limits,
+    facts: Facts,
+    environ: dict[str, str],
+    *,
+    duration: float | None = None,
+    stdbuf: str = "",
+) -> Plan:
+    """Decide argv, environment and deadline.
+
+    `duration` is what `--duration` asked for, in seconds; `stdbuf` the path of coreutils' stdbuf, or empty.
+    Raises CannotRun when the variant's engine is not there.
+    """
+    deadline, asked = decide_deadline(choice, limits, duration)
+    return Plan(
+        tool=tool.name,
+        category=tool.category,
+        choice=choice,
+        argv=build_argv(choice, facts, stdbuf),
+        env=build_environment(environ),
+        limits=limits,
+        deadline=deadline,
+        asked=asked,
+    )
+
+
+def decide_deadline(choice: Choice, limits: Limits, duration: float | None) -> tuple[float, bool]:
+    """Seconds until the run is stopped, and whether reaching them is what was asked for.
+
+    INTERVAL COUNT for a variant that takes neither becomes the duration, so that `toolkit run runqlat 10 1` means the
+    same everywhere; for one that takes them, the tool ends itself and the limit only stands behind it.
+    """
+    if duration is not None:
+        return duration, True
+    if choice.duration is not None and not choice.ends_itself and choice.duration <= limits.duration:
+        return choice.duration, True
+    return limits.duration, False
+
+
+def outlives_limit(plan: Plan) -> bool:
+    """Whether the arguments ask for more time than the limit gives: worth saying before it starts."""
+    return not plan.asked and plan.choice.duration is not None and plan.choice.duration > plan.deadline
+
+
+def build_argv(choice: Choice, facts: Facts, stdbuf: str = "") -> tuple[str, ...]:
+    """The argument list that starts a variant; no shell ever reads it."""
+    found = choice.variant.found
+    match found.engine:
+        case Engine.BPFTRACE | Engine.BCC:
+            return (*_engine_argv(found.engine, facts), found.path, *choice.arguments)
+        case Engine.NATIVE:
+            # A C program's stdout is fully buffered in a pipe: libbpf's `runqlat 1 3` would show nothing for 3 s.
+            prefix = (stdbuf, "-oL") if stdbuf else ()
+            return (*prefix, found.path, *choice.arguments)
+        case Engine.SHELL:
+            return (found.path, *choice.arguments)
+
+
+def _engine_argv(engine: Engine, facts: Facts) -> tuple[str, ...]:
+    for one in facts.engines:
+        if one.name is engine:
+            return one.argv
+    raise CannotRun(f"there is no {engine} here", fix="`toolkit doctor` says how to install it")
+
+
+def build_environment(environ: dict[str, str]) -> dict[str, str]:
+    """The environment of a tool: built, not inherited, so that a caller's variables cannot change what root runs."""
+    passed = {name: environ[name] for name in PASSED_ON if name in environ}
+    passed |= {name: value for name, value in environ.items() if name.startswith(PASSED_PREFIXES)}
+    # 83 of BCC's 105 Python tools never flush; unbuffered, each interval shows when it is printed.
+    fixed = {
+        "PATH": SAFE_PATH,
+        "HOME": "/",
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return {"TERM": "dumb", **passed, **fixed}

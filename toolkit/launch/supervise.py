@@ -1,0 +1,314 @@
+"""Run a plan: start the keeper and the tool, pass output on as it comes, watch limits and cost, say how it ended.
+
+The launcher is one loop over a few descriptors: the tool's stdout and stderr, the keeper's events, and signals. It
+never waits for the tool in any other way, so every limit holds while the tool floods, sleeps or ignores signals. The
+deadline itself is kept by the keeper (launch/keeper.py), which also lives on when the launcher is stopped or killed.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from toolkit.launch.keeper import Order, keep_tool
+from toolkit.launch.meter import Meter
+from toolkit.model import Cost, Outcome, Plan, Result
+
+CHUNK = 1 << 16
+LAST_WORDS = 1 << 20  # bytes that a tool may still print after it reached its output cap: its maps
+FIRST_SAMPLES = (0.1, 0.25, 0.5)  # seconds after start: short runs have a cost too
+SAMPLE_EVERY = 1.0
+# The keeper needs the whole ladder at most; what it has not told by then, it never will.
+KEEPER_PATIENCE = 15.0
+ESCALATION = (Order.STOP, Order.TERMINATE, Order.KILL)
+
+
+@dataclass(frozen=True)
+class Sinks:
+    """Where a run's output and samples go. `stdout` and `stderr` return False when nobody reads them any more."""
+
+    stdout: Callable[[bytes], bool]
+    stderr: Callable[[bytes], bool]
+    cost: Callable[[Cost], None]
+
+
+def supervise(plan: Plan, sinks: Sinks) -> Result:
+    """Run the plan to its end; nothing of the tool is left when this returns."""
+    with Meter() as meter, Run(plan, sinks, meter) as run, _catch_signals(run):
+        run.loop()
+        return run.result()
+
+
+class Run:
+    """One run while it goes on: its descriptors, and what is known of it so far."""
+
+    def __init__(self, plan: Plan, sinks: Sinks, meter: Meter) -> None:
+        self._plan = plan
+        self._sinks = sinks
+        self._meter = meter
+        self._started = time.monotonic()
+        self._selector = selectors.DefaultSelector()
+        self._bytes = {"stdout": 0, "stderr": 0}
+        self._dropped = 0
+        self._samples = 0
+        self._events = b""
+        self._stopped_for: Outcome | None = None
+        self._caught: int | None = None
+        self._signals = 0
+        self._tool = 0  # its PID, which is also its process group
+        self._detail = ""
+        self._tool_status: int | None = None
+        self._ended = False
+        self._cost = Cost()
+        self._keeper, self._orders, events, stdout, stderr = _fork_keeper(plan)
+        self._readers = {stdout: "stdout", stderr: "stderr", events: "events"}
+        for descriptor in self._readers:
+            self._selector.register(descriptor, selectors.EVENT_READ)
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Closing the orders is the keeper's sign to stop the tool, if an exception brought us here.
+        os.close(self._orders)
+        for descriptor in self._readers:
+            os.close(descriptor)
+        self._selector.close()
+        _reap(self._keeper)
+
+    # --- The loop -------------------------------------------------------------------------------------------------
+
+    def loop(self) -> None:
+        """Until the keeper says that the tool ended and all of its output has been read."""
+        while self._readers and not (self._ended and self._drained()):
+            for key, _ in self._selector.select(self._until_sample()):
+                self._read(key.fd)
+            self._sample_when_due()
+        self._cost = self._meter.read_cost(self._seconds())
+        self._sinks.cost(self._cost)
+
+    def _drained(self) -> bool:
+        """Nothing is left to read now. Whoever still held the pipes is gone: the keeper has swept."""
+        return not any(self._readers[key.fd] != "events" for key, _ in self._selector.select(0))
+
+    def _read(self, descriptor: int) -> None:
+        name = self._readers.get(descriptor)
+        if name is None:
+            return
+        data = os.read(descriptor, CHUNK)
+        if not data:
+            self._selector.unregister(descriptor)
+            del self._readers[descriptor]
+            os.close(descriptor)
+            if name == "events" and not self._ended:
+                self._bury_keeper()
+        elif name == "events":
+            self._hear(data)
+        else:
+            self._pass_on(name, data)
+
+    def _bury_keeper(self) -> None:
+        """Somebody killed the keeper: the kernel has killed the tool with it, its group is ours to end."""
+        self._stopped_for, self._detail, self._ended = (
+            Outcome.FAILED,
+            "the process that kept its limits was killed",
+            True,
+        )
+        if self._tool:
+            try:
+                os.killpg(self._tool, signal.SIGKILL)
+            except ProcessLookupError:
+                return
+
+    def _pass_on(self, name: str, data: bytes) -> None:
+        cap = self._plan.limits.output_bytes
+        self._bytes[name] += len(data)
+        if name == "stdout" and self._bytes[name] > cap:
+            self.stop(Outcome.LIMIT, f"it printed more than {cap / (1 << 20):g} MiB")
+        over = max(0, self._bytes[name] - cap - LAST_WORDS)
+        kept = data[: max(0, len(data) - over)]
+        self._dropped += len(data) - len(kept)
+        sink = self._sinks.stdout if name == "stdout" else self._sinks.stderr
+        if kept and not sink(kept):
+            self.stop(Outcome.OUTPUT_CLOSED, f"nobody reads its {name} any more")
+
+    def _hear(self, data: bytes) -> None:
+        *lines, self._events = (self._events + data).split(b"\n")
+        for line in lines:
+            word, _, rest = line.decode().partition(" ")
+            if word == "stopping" and rest == "deadline" and self._stopped_for is None:
+                self._stopped_for = Outcome.DURATION if self._plan.asked else Outcome.LIMIT
+                self._detail = "" if self._plan.asked else f"the limit of {self._plan.deadline:g} s was reached"
+                self._sample()
+            elif word == "started":
+                self._tool = int(rest)
+            elif word == "ended":
+                self._tool_status, self._ended = int(rest), True
+            elif word == "failed":
+                self._stopped_for, self._ended = Outcome.FAILED, True
+                self._detail = f"{self._plan.argv[0]}: {os.strerror(int(rest))}"
+
+    # --- Stopping -------------------------------------------------------------------------------------------------
+
+    def stop(self, why: Outcome, detail: str) -> None:
+        """Ask the keeper to end the tool, SIGINT first; the first reason to stop is the one that counts."""
+        if self._stopped_for is not None:
+            return
+        self._stopped_for, self._detail = why, detail
+        self._sample()
+        self._order(Order.STOP)
+
+    def catch(self, number: int, _: FrameType | None) -> None:
+        """A signal to the launcher: the first asks the tool to finish, the second insists, the third kills.
+
+        It runs between any two instructions of the loop, so it only sets what nobody else changes and writes orders.
+        """
+        self._signals += 1
+        if self._stopped_for is None:
+            self._stopped_for, self._detail = Outcome.INTERRUPTED, signal.Signals(number).name
+            self._caught = number
+        self._order(ESCALATION[min(self._signals, len(ESCALATION)) - 1])
+
+    def _order(self, order: Order) -> None:
+        try:
+            os.write(self._orders, order)
+        except OSError:
+            return  # the keeper has ended, and the tool with it
+
+    # --- Cost -----------------------------------------------------------------------------------------------------
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def _due(self) -> float:
+        """When the next sample is due, in seconds after the start."""
+        if self._samples < len(FIRST_SAMPLES):
+            return FIRST_SAMPLES[self._samples]
+        return SAMPLE_EVERY * (self._samples - len(FIRST_SAMPLES) + 1)
+
+    def _until_sample(self) -> float:
+        return max(0.0, self._due() - self._seconds())
+
+    def _sample_when_due(self) -> None:
+        if self._seconds() < self._due():
+            return
+        self._sample()
+        self._samples += 1
+        while self._due() < self._seconds():  # after a pause, such as ^Z, no burst of samples
+            self._samples += 1
+
+    def _sample(self) -> None:
+        self._cost = self._meter.sample(self._keeper, self._seconds())
+        self._sinks.cost(self._cost)
+
+    # --- The end --------------------------------------------------------------------------------------------------
+
+    def result(self) -> Result:
+        """How the run ended, as a value."""
+        outcome = self._stopped_for or Outcome.ENDED
+        return Result(
+            outcome=outcome,
+            status=exit_status(outcome, self._tool_status, self._caught),
+            tool_status=self._tool_status,
+            seconds=round(self._seconds(), 3),
+            stdout_bytes=self._bytes["stdout"],
+            stderr_bytes=self._bytes["stderr"],
+            dropped_bytes=self._dropped,
+            cost=self._cost,
+            peak_memory=self._meter.peak_memory,
+            detail=self._detail,
+        )
+
+
+def exit_status(outcome: Outcome, tool_status: int | None, caught: int | None) -> int:
+    """Toolkit's exit status, after timeout(1) and docker-run(1); `caught` is the signal that toolkit got."""
+    match outcome:
+        case Outcome.ENDED:
+            status = tool_status or 0
+            return status if status >= 0 else 128 - status
+        case Outcome.DURATION:
+            return 0
+        case Outcome.LIMIT:
+            return 124
+        case Outcome.INTERRUPTED:
+            return 128 + (caught or signal.SIGINT)
+        case Outcome.OUTPUT_CLOSED:
+            return 128 + signal.SIGPIPE
+        case Outcome.FAILED:
+            return 125
+
+
+def _fork_keeper(plan: Plan) -> tuple[int, int, int, int, int]:
+    """Fork the keeper; returns its PID and our ends: orders to write; events, stdout and stderr to read."""
+    orders_read, orders_write = os.pipe2(os.O_CLOEXEC)
+    events_read, events_write = os.pipe2(os.O_CLOEXEC)
+    stdout_read, stdout_write = os.pipe2(os.O_CLOEXEC)
+    stderr_read, stderr_write = os.pipe2(os.O_CLOEXEC)
+    theirs = (orders_read, events_write, stdout_write, stderr_write)
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            _detach_descriptors(theirs)
+            keep_tool(plan, *theirs)
+            status = 0
+        finally:
+            os._exit(status)
+    for descriptor in theirs:
+        os.close(descriptor)
+    return pid, orders_write, events_read, stdout_read, stderr_read
+
+
+def _detach_descriptors(kept: tuple[int, ...]) -> None:
+    """In the keeper: let go of the terminal, of the recording, and of our own ends of the pipes.
+
+    A keeper that held the caller's stdout would keep `toolkit run … | head` waiting; one that held its own end of the
+    orders would never see that the launcher died.
+    """
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for standard in range(3):
+        os.dup2(null, standard)
+    for name in os.listdir("/proc/self/fd"):
+        descriptor = int(name)
+        if descriptor > 2 and descriptor not in kept:
+            try:
+                os.close(descriptor)
+            except OSError:
+                continue  # the one that listed the folder
+
+
+@contextmanager
+def _catch_signals(run: Run) -> Iterator[None]:
+    """Hand SIGINT, SIGTERM and SIGHUP to the run while it goes on.
+
+    SIGHUP that the caller ignores (nohup) stays ignored; so does SIGINT of a background job.
+    """
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, run.catch)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _reap(keeper: int) -> None:
+    """Wait for the keeper; it ends by itself, because its ladder has a last step."""
+    end = time.monotonic() + KEEPER_PATIENCE
+    while time.monotonic() < end:
+        try:
+            if os.waitpid(keeper, os.WNOHANG)[0]:
+                return
+        except ChildProcessError:
+            return
+        time.sleep(0.002)
+    os.kill(keeper, signal.SIGKILL)  # PR_SET_PDEATHSIG takes the tool with it
+    os.waitpid(keeper, 0)
