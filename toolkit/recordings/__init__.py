@@ -1,0 +1,1 @@
+"""What is kept of runs: one folder each, raw bytes first."""
