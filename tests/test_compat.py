@@ -104,6 +104,11 @@ def test_capabilities_decide_who_may(capabilities: frozenset[str], may: bool) ->
         assert "root" in verdict.reasons[0].fix
 
 
+def test_missing_rights_come_before_an_engine_that_needs_them() -> None:
+    verdict = judge(make_variant(), make_facts(capabilities=frozenset(), engines=()))
+    assert "CAP_BPF" in verdict.reasons[0].text
+
+
 def test_a_container_without_bpf_is_told_how_to_get_it() -> None:
     facts = make_facts(bpf=Fact(value=False, origin="bpf(2) answers EPERM"))
     verdict = judge(make_variant(), facts)

@@ -82,12 +82,9 @@ def judge(variant: Variant, facts: Facts) -> Verdict:
     """Predict what happens when this variant runs on a host with these facts."""
     if variant.distrust:
         return _blocked(Reason(text=f"not safe to run: {variant.distrust}", fix="reinstall its package"))
-    engine = find_missing_engine(variant.engine, facts)
-    if engine is not None:
-        return _blocked(engine)
-    rights = find_missing_rights(facts)
-    if rights is not None:
-        return _blocked(rights)
+    missing = find_missing_rights(facts) or find_missing_engine(variant.engine, facts)
+    if missing is not None:
+        return _blocked(missing)
     if variant.analysis.problem:
         text = f"it could not be analysed: {variant.analysis.problem}"
         return Verdict(status=Status.UNKNOWN, reasons=(Reason(text=text),))

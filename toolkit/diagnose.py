@@ -85,7 +85,8 @@ def _rights(facts: Facts) -> Finding:
 
 def _tracefs(facts: Facts) -> Finding:
     if facts.tracefs.value is None:
-        fix = "mount -t tracefs nodev /sys/kernel/tracing"
+        rights = find_missing_rights(facts)
+        fix = rights.fix if rights else "mount -t tracefs nodev /sys/kernel/tracing"
         return Finding(subject="tracefs", level=Level.PROBLEM, text=facts.tracefs.unknown, fix=fix)
     if facts.tracepoints.value is None:
         return Finding(subject="tracefs", level=Level.PROBLEM, text=facts.tracepoints.unknown)
@@ -170,10 +171,11 @@ def _settings(facts: Facts) -> tuple[Finding, ...]:
     if facts.lockdown.value not in (None, "none"):
         text = f"kernel lockdown: {facts.lockdown.value}"
         findings.append(Finding(subject="lockdown", level=Level.NOTE, text=text))
-    if facts.bpf.value is not True and facts.memlock.value is not None and 0 <= facts.memlock.value < 64 << 20:
+    memlock = -1 if facts.memlock.value is None else facts.memlock.value
+    if 0 <= memlock < 64 << 20 and facts.bpf.value is not True and not find_missing_rights(facts):
         # Newer kernels charge BPF memory to the cgroup instead (v5.11, "bpf: Eliminate rlimit-based memory
         # accounting"): there the trial load has succeeded, whatever the limit is.
-        text = f"only {facts.memlock.value >> 10} KiB may be locked; an older kernel charges BPF maps to that"
+        text = f"only {memlock >> 10} KiB may be locked; an older kernel charges BPF maps to that"
         findings.append(Finding(subject="memlock", level=Level.NOTE, text=text, fix="ulimit -l unlimited"))
     return tuple(findings)
 

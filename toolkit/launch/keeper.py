@@ -7,7 +7,7 @@ between them closes, and the keeper stops the tool; when the keeper dies, the ke
 (PR_SET_PDEATHSIG).
 
 The launcher writes one byte an order (`Order`), and reads one line an event: `started PID`, `stopping WHY`,
-`ended STATUS`, `failed ERRNO`. STATUS is negative for a signal.
+`ended STATUS` (negative for a signal), `failed ERRNO`, `stuck`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 TERM_PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL
+KILL_PATIENCE = 10.0  # seconds after SIGKILL until we stop waiting
 ORPHAN_GRACE = 3.0  # seconds after SIGINT when the launcher is gone: nobody reads what the tool still prints
 LEFTOVER_PATIENCE = 0.5  # seconds that what a tool left behind gets between SIGTERM and SIGKILL
 SWEEP_PATIENCE = 5.0  # seconds for which children that keep forking are chased
@@ -88,7 +89,9 @@ def keep_tool(plan: Plan, orders: int, events: int, stdout: int, stderr: int) ->
     os.close(stdout)
     os.close(stderr)
     _tell(events, f"started {tool.pid}")
-    _watch(plan, tool, orders, events, wake_read)
+    if not _watch(plan, tool, orders, events, wake_read):
+        _tell(events, "stuck")
+        return
     sweep_descendants()
     _tell(events, f"ended {tool.returncode}")
 
@@ -110,15 +113,17 @@ def _start_tool(plan: Plan, stdout: int, stderr: int) -> subprocess.Popen[bytes]
         stdout=stdout,
         stderr=stderr,
         env=plan.env,
-        cwd="/",
         process_group=0,
         # Unsafe with threads; the keeper has one, and nothing but prctl(2) can say PR_SET_PDEATHSIG.
         preexec_fn=prepare,  # noqa: PLW1509
     )
 
 
-def _watch(plan: Plan, tool: subprocess.Popen[bytes], orders: int, events: int, wake: int) -> None:
-    """Wait for the tool's end; send the signals of the ladder when their time has come."""
+def _watch(plan: Plan, tool: subprocess.Popen[bytes], orders: int, events: int, wake: int) -> bool:
+    """Wait for the tool's end; send the signals of the ladder when their time has come.
+
+    False when even SIGKILL does not end it: it sleeps in the kernel, uninterruptibly.
+    """
     ladder = Ladder(at=time.monotonic() + plan.deadline)
     why = "deadline"
     poller = select.poll()
@@ -126,7 +131,9 @@ def _watch(plan: Plan, tool: subprocess.Popen[bytes], orders: int, events: int, 
     poller.register(wake, select.POLLIN)
     while tool.poll() is None:
         now = time.monotonic()
-        if not ladder.over and now >= ladder.at:
+        if ladder.over and now >= ladder.at:
+            return False
+        if now >= ladder.at:
             if not ladder.started:
                 _tell(events, f"stopping {why}")
             sent = STEPS[ladder.step]
@@ -134,8 +141,7 @@ def _watch(plan: Plan, tool: subprocess.Popen[bytes], orders: int, events: int, 
             ladder.step += 1
             ladder.at = now + _patience_after(sent, plan, why)
             continue
-        wait = 1.0 if ladder.over else min(ladder.at - now, 60.0)
-        for descriptor, _ in poller.poll(int(wait * 1000) + 1):
+        for descriptor, _ in poller.poll(int(min(ladder.at - now, 60.0) * 1000) + 1):
             data = os.read(descriptor, 4096)
             if descriptor == wake:
                 continue
@@ -147,9 +153,12 @@ def _watch(plan: Plan, tool: subprocess.Popen[bytes], orders: int, events: int, 
                 why = "order"
             for byte in data:
                 ladder.climb(Order(bytes((byte,))), time.monotonic())
+    return True
 
 
 def _patience_after(sent: signal.Signals, plan: Plan, why: str) -> float:
+    if sent is signal.SIGKILL:
+        return KILL_PATIENCE
     if sent is signal.SIGTERM:
         return TERM_PATIENCE
     return min(ORPHAN_GRACE, plan.limits.grace) if why == "orphaned" else plan.limits.grace

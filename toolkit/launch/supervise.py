@@ -150,6 +150,9 @@ class Run:
                 self._tool = int(rest)
             elif word == "ended":
                 self._tool_status, self._ended = int(rest), True
+            elif word == "stuck":
+                self._stopped_for, self._ended = Outcome.FAILED, True
+                self._detail = f"process {self._tool} sleeps in the kernel and cannot be killed"
             elif word == "failed":
                 self._stopped_for, self._ended = Outcome.FAILED, True
                 self._detail = f"{self._plan.argv[0]}: {os.strerror(int(rest))}"
