@@ -1,0 +1,76 @@
+"""What shell scripts among the tools need: wrappers around bcc's language tools, and scripts of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.reading import essential
+from toolkit.analysis import analyze
+from toolkit.analysis.shell import analyze as analyze_shell
+from toolkit.model import Analysis, Arguments, Engine
+
+
+def read(text: str) -> Analysis:
+    return analyze_shell(text.encode())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        '$lib/ucalls.py -l java "$@"',
+        '$lib/ucalls -l java "$@"',
+        'exec "${lib}/ucalls.py" --language=java "$@"',
+        '/usr/share/bcc/tools/lib/ucalls.py -l java "$@"',
+    ],
+)
+def test_a_wrapper_needs_what_the_wrapped_tool_needs(call: str) -> None:
+    found = read(f"#!/bin/bash\nlib=$(dirname $0)/lib\n{call}\n")
+    assert essential(found) == ["engine:bcc", "headers", "program:java", "usdt"]
+    assert (found.signature.style, found.signature.required) == (Arguments.POSITIONAL, True)
+
+
+def test_a_language_is_run_by_programs_of_other_names() -> None:
+    assert "program:python3 | program:python" in essential(read('#!/bin/sh\n$lib/uflow -l python "$@"\n'))
+    assert "program:tclsh" in essential(read('#!/bin/sh\n$lib/ustat.py -l tcl "$@"\n'))
+
+
+def test_c_has_no_usdt_probes_and_no_interpreter() -> None:
+    assert essential(read('#!/bin/sh\n$lib/uobjnew -l c "$@"\n')) == ["engine:bcc", "headers"]
+
+
+def test_ustat_looks_at_all_processes() -> None:
+    found = read('#!/bin/sh\n$lib/ustat -l ruby "$@"\n').signature
+    assert (found.style, found.required) == (Arguments.INTERVAL, False)
+
+
+def test_a_script_of_its_own_needs_a_shell() -> None:
+    found = read(
+        "#!/bin/bash\n#\n# sweep - clean up after a crash.\n#\n# USAGE: ./sweep [-Fq]\n#\n"
+        "while getopts Fqh o; do :; done\n"
+    )
+    assert essential(found) == ["engine:shell"]
+    assert found.summary == "clean up after a crash"
+    assert found.signature.style is Arguments.OPTIONS
+    assert found.signature.options == ("-F", "-q")
+
+
+def test_getopts_and_positions_tell_where_no_usage_does() -> None:
+    assert read('#!/bin/sh\nwhile getopts ":hp:" o; do :; done\n').signature.options == ("-h", "-p")
+    assert read("#!/bin/sh\necho $1\n").signature.style is Arguments.POSITIONAL
+    assert read("#!/bin/sh\necho hello\n").signature.style is Arguments.NONE
+
+
+def test_what_is_no_script_is_a_problem() -> None:
+    assert read("echo\n").problem != ""
+    assert read("").problem != ""
+
+
+@pytest.mark.packages
+def test_debians_wrappers() -> None:
+    paths = sorted(Path("/usr/sbin").glob("java*-bpfcc"))
+    assert paths
+    for path in paths:
+        found = analyze(Engine.SHELL, path.read_bytes())
+        assert "program:java" in essential(found), path

@@ -1,0 +1,98 @@
+"""BPF objects made by hand, and native tools that carry one: just enough ELF and BTF for a reader to believe them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+ELF_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
+SECTION_HEADER = struct.Struct("<IIQQQQIIQQ")
+SYMBOL = struct.Struct("<IBBHQQ")
+EM_BPF = 247
+PROGBITS, SYMTAB, STRTAB = 1, 2, 3
+READS_FIELD, ASKS_FIELD = 0, 2  # kinds of CO-RE relocation
+
+
+@dataclass(frozen=True)
+class Field:
+    """A relocation: the program in `section` reads `struct.member`, or only asks whether it exists."""
+
+    section: str
+    struct: str
+    member: str
+    kind: int = READS_FIELD
+
+
+class Strings:
+    """A string table."""
+
+    def __init__(self) -> None:
+        self.data = b"\0"
+
+    def add(self, text: str) -> int:
+        place = len(self.data)
+        self.data += text.encode() + b"\0"
+        return place
+
+
+def bpf_object(programs: Sequence[tuple[str, str]], fields: Iterable[Field] = ()) -> bytes:
+    """An object file of (section, function) programs, with BTF for the fields."""
+    sections: list[tuple[str, int, int, bytes]] = [("", 0, 0, b"")]
+    names = list(dict.fromkeys(section for section, _ in programs))
+    # Two instructions: r0 = 0; exit.
+    code = struct.pack("<QQ", 0xB7, 0x95)
+    sections.extend((name, PROGBITS, 0x6, code) for name in names)
+    strings = Strings()
+    symbols = SYMBOL.pack(0, 0, 0, 0, 0, 0)
+    for section, function in programs:
+        symbols += SYMBOL.pack(strings.add(function), 0x12, 0, 1 + names.index(section), 0, len(code))
+    sections.extend((name, PROGBITS, 0, data) for name, data in btf_sections(tuple(fields)))
+    sections.append((".symtab", SYMTAB, 0, symbols))
+    sections.append((".strtab", STRTAB, 0, strings.data))
+    return assemble(sections)
+
+
+def assemble(sections: list[tuple[str, int, int, bytes]]) -> bytes:
+    """Lay the sections out after the header, their table last; the string table is the last section."""
+    names = Strings()
+    placed = [names.add(name) if name else 0 for name, _, _, _ in sections]
+    sections = [*sections, (".shstrtab", STRTAB, 0, b"")]
+    placed.append(names.add(".shstrtab"))
+    sections[-1] = (".shstrtab", STRTAB, 0, names.data)
+    body, headers = b"", b""
+    for (_, kind, flags, data), name in zip(sections, placed, strict=True):
+        link = len(sections) - 2 if kind == SYMTAB else 0
+        entry = SYMBOL.size if kind == SYMTAB else 0
+        headers += SECTION_HEADER.pack(name, kind, flags, 0, ELF_HEADER.size + len(body), len(data), link, 0, 8, entry)
+        body += data + b"\0" * (-len(data) % 8)
+    ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
+    table = ELF_HEADER.size + len(body)
+    header = ELF_HEADER.pack(ident, 1, EM_BPF, 1, 0, 0, table, 0, 64, 0, 0, 64, len(sections), len(sections) - 1)
+    return header + body + headers
+
+
+def btf_sections(fields: tuple[Field, ...]) -> tuple[tuple[str, bytes], ...]:
+    """.BTF with one struct of one member for each field, and .BTF.ext with a relocation for each."""
+    if not fields:
+        return ()
+    strings = Strings()
+    types = struct.pack("<IIII", strings.add("int"), 1 << 24, 4, 32)  # type 1
+    for field in fields:
+        types += struct.pack("<III", strings.add(field.struct), 4 << 24 | 1, 4)
+        types += struct.pack("<III", strings.add(field.member), 1, 0)
+    first_member = strings.add("0:0")
+    relocations = struct.pack("<I", 16)
+    for number, field in enumerate(fields):
+        relocations += struct.pack("<II", strings.add(field.section), 1)
+        relocations += struct.pack("<IIII", 0, 2 + number, first_member, field.kind)
+    header = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(strings.data))
+    extension = struct.pack("<HBBIIIIIII", 0xEB9F, 1, 0, 32, 0, 0, 0, 0, 0, len(relocations))
+    return ((".BTF", header + types + strings.data), (".BTF.ext", extension + relocations))
+
+
+def native_tool(blob: bytes, *texts: str) -> bytes:
+    """A host binary, as far as a reader of its strings and of the object inside can tell."""
+    host = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack("<HH", 2, 62)
+    rodata = b"".join(b"\0" + text.encode() for text in texts) + b"\0"
+    return host.ljust(64, b"\0") + rodata.ljust(len(rodata) + (-len(rodata) % 8), b"\0") + blob + b"\0tail\0"

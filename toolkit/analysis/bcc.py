@@ -1,0 +1,124 @@
+"""What a bcc tool (Python with embedded C) needs and takes, read with `ast` and never imported."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+
+from toolkit.analysis.bcc_options import description_of, read_signature
+from toolkit.analysis.bcc_paths import Path, all_paths
+from toolkit.analysis.bcc_requirements import path_requirements
+from toolkit.analysis.bcc_text import Alternatives, attached_by_text
+from toolkit.analysis.header import summary_of
+from toolkit.analysis.needs import attach_points, distinct, one
+from toolkit.model import Analysis, NeedKind, Requirement
+
+_MAX_SOURCE = 1 << 18
+_PRAGMA = re.compile(r"#!|#\s*(?:@|-\*-|<?SPDX)")
+_PYTHON_2 = re.compile(r"Missing parentheses in call to 'print|multiple exception types|leading zeros in decimal|<>")
+
+
+def analyze(data: bytes) -> Analysis:
+    """Read a bcc tool; Python 2, and what is no Python, is a problem and not an exception."""
+    if len(data) > _MAX_SOURCE:
+        return Analysis(problem="larger than any Python tool is")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "\d" in a plain string warns; it is not ours to mend
+            tree = ast.parse(data)
+    except SyntaxError as error:
+        return Analysis(problem=_syntax_problem(error))
+    except (ValueError, LookupError) as error:
+        return Analysis(problem=f"not Python that we can read: {error}")
+    return _analyze(tree, data.decode(errors="replace"))
+
+
+def _syntax_problem(error: SyntaxError) -> str:
+    what = str(error.msg)
+    if _PYTHON_2.search(what):
+        return f"written for Python 2 (line {error.lineno}: {what})"
+    return f"not Python that we can read (line {error.lineno}: {what})"
+
+
+def _analyze(tree: ast.Module, source: str) -> Analysis:
+    paths = all_paths(tree)
+    attached = [needs for path in paths.found for needs in path.seen.attached]
+    unfollowed = [] if attached else list(_in_texts(tree))
+    requirements = (
+        one(NeedKind.ENGINE, "bcc"),
+        *(_compiler() if _has_program(tree, paths.found) else ()),
+        *(one(NeedKind.PROGRAM, f"python3:{module}") for module in _foreign_modules(tree)),
+        *_whole_host(paths.found),
+        *path_requirements(paths),
+        *(Requirement(any_of=needs) for needs in unfollowed),
+    )
+    return Analysis(
+        probes=attach_points(need for needs in (*attached, *unfollowed) for need in needs),
+        requirements=distinct(requirements),
+        signature=read_signature(tree),
+        summary=_summary(tree, source),
+    )
+
+
+def _in_texts(tree: ast.Module) -> Iterator[Alternatives]:
+    """What the only C text of a tool attaches, where the way to it through classes could not be followed."""
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    found = [needs for text in texts if (needs := [item for item in attached_by_text(text) if item[0].name])]
+    if len(found) == 1:
+        yield from found[0]
+
+
+def _summary(tree: ast.Module, source: str) -> str:
+    header = summary_of(_header(source))
+    return header if " " in header else description_of(tree) or summary_of(ast.get_docstring(tree) or "")
+
+
+def _compiler() -> tuple[Requirement, ...]:
+    """bcc compiles with clang on the host, against the headers of the running kernel or its kheaders."""
+    return (one(NeedKind.HEADERS),)
+
+
+def _has_program(tree: ast.Module, paths: tuple[Path, ...]) -> bool:
+    """Whether the tool compiles C: on a path, or anywhere in classes that are not followed."""
+    if any(path.seen.compiled for path in paths):
+        return True
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call) and (node.args or node.keywords))
+    return any(isinstance(called, ast.Name) and called.id == "BPF" for called in calls)
+
+
+def _whole_host(paths: tuple[Path, ...]) -> tuple[Requirement, ...]:
+    """What has no name of its own: kprobes at all, and the symbols whose addresses a tool puts into its program."""
+    symbols = [needs for path in paths for needs in path.seen.symbols]
+    found = [Requirement(any_of=needs) for needs in symbols]
+    # BPF.get_kprobe_functions reads <debugfs>/kprobes/blacklist and raises where there is none.
+    if paths and all(path.seen.lists_functions for path in paths):
+        found.append(one(NeedKind.KPROBE))
+    return tuple(found)
+
+
+def _foreign_modules(tree: ast.Module) -> tuple[str, ...]:
+    """Modules that are imported at the top without a try and come with neither Python nor bcc."""
+    names: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names.extend(item.name for item in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.append(node.module or "")
+    tops = dict.fromkeys(name.partition(".")[0] for name in names)
+    return tuple(top for top in tops if top and top != "bcc" and top not in sys.stdlib_module_names)
+
+
+def _header(source: str) -> str:
+    """The comment at the top of the file, without `#!` and pragmas."""
+    lines: list[str] = []
+    for line in source.splitlines()[:60]:
+        if not line.startswith("#"):
+            if line.strip():
+                break
+            continue
+        if not _PRAGMA.match(line):
+            lines.append(line.lstrip("#").rstrip())
+    return "\n".join(line[1:] if line.startswith(" ") else line for line in lines)

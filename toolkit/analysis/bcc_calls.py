@@ -1,0 +1,112 @@
+"""What calls to the BPF class mean: which attach points they need, and what they ask the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from toolkit.analysis.bcc_text import Alternatives, attached_by_text, named
+from toolkit.analysis.bcc_values import HOLE, SYSCALL, UNKNOWN, Asked, Value, as_text, patterns
+from toolkit.model import Need, NeedKind
+
+_FUNCTIONS = {"attach_kprobe": NeedKind.KPROBE, "attach_kretprobe": NeedKind.KPROBE}
+_NETWORK = {
+    "attach_xdp": "xdp",
+    "attach_raw_socket": "socket",
+    "attach_raw_sockets": "socket",
+    "attach_func": "cgroup",
+}
+_QUESTIONS = frozenset(
+    {
+        "get_kprobe_functions",
+        "tracepoint_exists",
+        "support_kfunc",
+        "support_raw_tracepoint",
+        "support_raw_tracepoint_in_module",
+        "support_lsm",
+        "ksymname",
+        "kernel_struct_has_field",
+    }
+)
+_COUNTERS = {  # bcc's names of perf events that differ from perf's by more than their spelling
+    "page-faults-min": "minor-faults",
+    "page-faults-maj": "major-faults",
+}
+
+
+@dataclass
+class Seen:
+    """What one path through a tool did."""
+
+    attached: list[Alternatives] = field(default_factory=list)
+    symbols: list[Alternatives] = field(default_factory=list)
+    compiled: bool = False  # it had a BPF program compiled
+    lists_functions: bool = False  # it read the kprobe blacklist, and dies where there are no kprobes
+    unknown_text: bool = False
+
+
+def call_method(method: str, given: tuple[Value, ...], by_name: dict[str, Value], seen: Seen) -> Value:
+    """What a method of a BPF object or class gives; what it attaches is noted."""
+    if method == "get_syscall_prefix":
+        return SYSCALL
+    if method == "get_syscall_fnname":
+        return SYSCALL + as_text(given[0] if given else UNKNOWN)
+    if method in _QUESTIONS:
+        seen.lists_functions = seen.lists_functions or method == "get_kprobe_functions"
+        return Asked(f"{method} " + " ".join(as_text(value) for value in given))
+    seen.lists_functions = seen.lists_functions or (method in _FUNCTIONS and "event_re" in by_name)
+    seen.attached.extend(_attached(method, given, by_name))
+    return UNKNOWN
+
+
+def compile_text(by_name: dict[str, Value], seen: Seen) -> None:
+    """`BPF(text=…)`: the text is compiled, and what it names is attached at once."""
+    seen.compiled = True
+    text = by_name.get("text", UNKNOWN)
+    if isinstance(text, str):
+        seen.attached.extend(attached_by_text(text))
+    else:
+        seen.unknown_text = True
+
+
+def _attached(method: str, given: tuple[Value, ...], by_name: dict[str, Value]) -> Iterator[Alternatives]:
+    if method in _FUNCTIONS:
+        yield from _by_name_or_pattern(_FUNCTIONS[method], "event", given, by_name)
+    elif method == "attach_tracepoint":
+        yield from _by_name_or_pattern(NeedKind.TRACEPOINT, "tp", given, by_name)
+    elif method == "attach_raw_tracepoint":
+        yield from _by_name_or_pattern(NeedKind.RAW_TRACEPOINT, "tp", given, by_name)
+    elif method in ("attach_uprobe", "attach_uretprobe"):
+        yield (Need(kind=NeedKind.UPROBE, name=_user_function(given, by_name)),)
+    elif method == "attach_perf_event":
+        yield (Need(kind=NeedKind.PERF_EVENT, name=_perf_event(given, by_name)),)
+    elif method in _NETWORK:
+        yield (Need(kind=NeedKind.NETWORK, name=_NETWORK[method]),)
+
+
+def _by_name_or_pattern(
+    kind: NeedKind, keyword: str, given: tuple[Value, ...], by_name: dict[str, Value]
+) -> Iterator[Alternatives]:
+    pattern = by_name.get(f"{keyword}_re", "")
+    if isinstance(pattern, str) and pattern:
+        yield tuple(Need(kind=kind, name=name) for name in patterns(pattern))
+        return
+    name = by_name.get(keyword, given[0] if given else UNKNOWN)
+    yield named(kind, as_text(name) if name else HOLE)
+
+
+def _user_function(given: tuple[Value, ...], by_name: dict[str, Value]) -> str:
+    """file:symbol; bcc's `c` is what others call libc."""
+    file = as_text(by_name.get("name", given[0] if given else UNKNOWN))
+    symbol = as_text(by_name.get("sym", given[1] if len(given) > 1 else UNKNOWN))
+    if HOLE in file or HOLE in symbol or not file or not symbol or "sym_re" in by_name:
+        return ""
+    return f"{file if '/' in file else 'lib' + file}:{symbol}"
+
+
+def _perf_event(given: tuple[Value, ...], by_name: dict[str, Value]) -> str:
+    """`PerfType.HARDWARE`, `PerfHWConfig.CACHE_MISSES` as hardware:cache-misses."""
+    kind = as_text(by_name.get("ev_type", given[0] if given else UNKNOWN)).rpartition(".")[2].lower()
+    event = as_text(by_name.get("ev_config", given[1] if len(given) > 1 else UNKNOWN)).rpartition(".")[2].lower()
+    event = event.replace("_", "-")
+    return "" if HOLE in kind + event else f"{kind}:{_COUNTERS.get(event, event)}"

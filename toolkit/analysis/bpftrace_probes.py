@@ -1,0 +1,143 @@
+"""What the attach points of a bpftrace program need of a host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from toolkit.analysis.bpftrace_lexer import attach_point_parts
+from toolkit.analysis.needs import function_key, one, unique
+from toolkit.model import Need, NeedKind, Requirement
+
+# Names and short names as in bpftrace's PROBE_LIST; letters count in short names (`u` is uprobe, `U` is usdt).
+_SHORT = {
+    "k": "kprobe",
+    "kr": "kretprobe",
+    "f": "fentry",
+    "fr": "fexit",
+    "kfunc": "fentry",
+    "kretfunc": "fexit",
+    "t": "tracepoint",
+    "rt": "rawtracepoint",
+    "u": "uprobe",
+    "ur": "uretprobe",
+    "U": "usdt",
+    "p": "profile",
+    "i": "interval",
+    "s": "software",
+    "h": "hardware",
+    "w": "watchpoint",
+    "aw": "asyncwatchpoint",
+    "it": "iter",
+}
+_OWN = frozenset({"begin", "end", "self", "test", "bench", "interval"})  # bpftrace's own events: no host lacks them
+_KERNEL_FUNCTION = {
+    "kprobe": NeedKind.KPROBE,
+    "kretprobe": NeedKind.KPROBE,
+    "fentry": NeedKind.FENTRY,
+    "fexit": NeedKind.FENTRY,
+}
+_PERF_ALIASES = {
+    "cpu": "cpu-clock",
+    "cs": "context-switches",
+    "faults": "page-faults",
+    "migrations": "cpu-migrations",
+    "branches": "branch-instructions",
+    "cycles": "cpu-cycles",
+    "backend-stalls": "stalled-cycles-backend",
+    "frontend-stalls": "stalled-cycles-frontend",
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """An attach point: its parts, the need, and the file that a user-space probe is in."""
+
+    parts: tuple[str, ...]
+    need: Need | None
+    file: str = ""
+
+    @property
+    def chosen_at_run_time(self) -> bool:
+        """A positional parameter stands in it."""
+        return any("$" in part for part in self.parts)
+
+
+def read_point(text: str) -> Point:
+    """One attach point as it stands in the program."""
+    parts = attach_point_parts(text)
+    provider = _SHORT.get(parts[0], parts[0].lower())
+    provider = _SHORT.get(provider, provider)
+    if provider in _OWN:
+        return Point(parts, None)
+    if any("$" in part for part in parts):
+        return Point(parts, Need(kind=_kind(provider)))
+    file = parts[1] if provider in ("uprobe", "uretprobe", "usdt") and len(parts) > 2 else ""
+    return Point(parts, Need(kind=_kind(provider), name=_name(provider, parts)), file)
+
+
+def _kind(provider: str) -> NeedKind:
+    other = {
+        "tracepoint": NeedKind.TRACEPOINT,
+        "rawtracepoint": NeedKind.RAW_TRACEPOINT,
+        "uprobe": NeedKind.UPROBE,
+        "uretprobe": NeedKind.UPROBE,
+        "usdt": NeedKind.USDT,
+        "profile": NeedKind.PERF_EVENT,
+        "software": NeedKind.PERF_EVENT,
+        "hardware": NeedKind.PERF_EVENT,
+        "iter": NeedKind.ITER,
+    }
+    return _KERNEL_FUNCTION.get(provider) or other.get(provider, NeedKind.ATTACH)
+
+
+def _name(provider: str, parts: tuple[str, ...]) -> str:
+    last = parts[-1] if len(parts) > 1 else ""
+    if provider in _KERNEL_FUNCTION:
+        return last.partition("+")[0]  # kprobe:module:function+offset
+    if provider == "tracepoint":
+        return ":".join(parts[1:3]) if len(parts) > 2 else f"*:{last}"
+    if provider in ("rawtracepoint", "iter"):
+        return last if provider == "rawtracepoint" else ":".join(parts[1:2])
+    if provider in ("uprobe", "uretprobe"):
+        return f"{parts[1]}:{last.partition('+')[0]}" if len(parts) > 2 else last
+    if provider == "usdt":
+        return ":".join(parts[1:])
+    if provider == "profile":
+        return "software:cpu-clock"
+    if provider in ("software", "hardware"):
+        event = parts[1] if len(parts) > 1 else ""
+        return f"{provider}:{_PERF_ALIASES.get(event, event)}"
+    return provider
+
+
+def point_requirements(points: tuple[Point, ...], *, tolerant: bool) -> tuple[Requirement, ...]:
+    """What one probe block needs of its attach points.
+
+    bpftrace gives up when the only attach point of a block is missing; of several it warns about the missing ones
+    and goes on, for tracepoints (src/tracepoint_format_parser.cpp) as for kprobes (AttachedProbe::attach_kprobe);
+    of a wildcard it takes what there is. `tolerant` is for a program that asks for that itself (`missing_probes`).
+    Since 0.24 it gives up on any missing attach point unless the program asks not to (bpftrace pull request 4097).
+    """
+    forgiving = tolerant or len(points) > 1
+    alternatives: dict[str, list[Need]] = {}
+    for point in points:
+        if point.need is not None and not point.chosen_at_run_time:
+            alternatives.setdefault(_same(point.need), []).append(point.need)
+    files = [one(NeedKind.PROGRAM, point.file) for point in points if point.file and "*" not in point.file]
+    return (*files, *(_requirement(tuple(needs), forgiving=forgiving) for needs in alternatives.values()))
+
+
+def _requirement(needs: tuple[Need, ...], *, forgiving: bool) -> Requirement:
+    # A symbol that the traced file does not have leaves no program and no message (BPFtrace::add_probe), a file
+    # that is not there is an error.
+    silent = all(need.kind is NeedKind.UPROBE or "*" in need.name for need in needs)
+    return Requirement(any_of=unique(needs), essential=not (forgiving or silent))
+
+
+def _same(need: Need) -> str:
+    """Attach points with the same answer are alternatives when they stand in one list."""
+    for direction in ("sys_enter_", "sys_exit_"):
+        # A kernel that lacks one of several system calls has no callers of it: nothing is lost.
+        if need.kind is NeedKind.TRACEPOINT and need.name.startswith(f"syscalls:{direction}"):
+            return direction
+    return function_key(need.name)
