@@ -152,6 +152,16 @@ def test_an_older_engine_blocks_what_needs_a_newer_one() -> None:
     assert judge(variant, make_facts(engines=newer)).status is Status.RUNS
 
 
+def test_a_new_bpftrace_gives_up_on_any_missing_probe_unless_the_script_says_otherwise() -> None:
+    newest = make_facts(engines=(EngineFact(name=Engine.BPFTRACE, version="0.24.1", argv=("/usr/bin/bpftrace",)),))
+    probes = (requirement("tracepoint:sched:sched_switch"), requirement("kprobe:gone", essential=False))
+    variant = make_variant("bpftrace/x", *probes, engine=Engine.BPFTRACE)
+    assert judge(variant, make_facts()).status is Status.PARTIAL
+    assert judge(variant, newest).status is Status.BLOCKED
+    forgiving = make_variant("bpftrace/x", *probes, requirement("engine:bpftrace>=0.22"), engine=Engine.BPFTRACE)
+    assert judge(forgiving, newest).status is Status.PARTIAL
+
+
 def test_data_symbols_need_kallsyms_all() -> None:
     variant = make_variant("a/b", requirement("kernel_symbol:avenrun"))
     assert judge(variant, make_facts()).status is Status.RUNS

@@ -144,11 +144,12 @@ def _judge_requirements(variant: Variant, facts: Facts) -> Verdict:
     blocked: list[tuple[Need, Answer]] = []
     partial: list[tuple[Need, Answer]] = []
     unknown: list[tuple[Need, Answer]] = []
+    strict = _gives_up_on_any_probe(variant, facts)
     for requirement in variant.analysis.requirements:
         answer = answer_requirement(requirement, facts)
         if answer.met:
             continue
-        place = unknown if answer.met is None else blocked if requirement.essential else partial
+        place = unknown if answer.met is None else blocked if requirement.essential or strict else partial
         place.append((_spokesman(requirement), answer))
     if blocked:
         return _blocked(*_fold(blocked))
@@ -159,6 +160,18 @@ def _judge_requirements(variant: Variant, facts: Facts) -> Verdict:
     blind = not _sees_something(variant, facts)
     text = "it would start, attach to no event and print nothing" if blind else "its output would be incomplete"
     return Verdict(status=Status.PARTIAL, reasons=(*_fold(partial), Reason(text=text)), blind=blind)
+
+
+def _gives_up_on_any_probe(variant: Variant, facts: Facts) -> bool:
+    """Whether one missing probe ends the start, even one of several in a list.
+
+    bpftrace does so since 0.24 (docs/migration_guide.md: missing_probes is "error" now), unless the script says
+    otherwise; one that does needs the bpftrace that first knew the setting, 0.21 or newer.
+    """
+    if variant.engine is not Engine.BPFTRACE or engine_version(Engine.BPFTRACE, facts) < (0, 24):
+        return False
+    names = (need.name for one in variant.analysis.requirements for need in one.any_of if need.kind is NeedKind.ENGINE)
+    return all(parse_version(name.partition(">=")[2]) < (0, 21) for name in names)
 
 
 def _sees_something(variant: Variant, facts: Facts) -> bool:

@@ -1,0 +1,107 @@
+"""Joining found files with the curated catalog: aliases, hashes, guessed categories, and files that cannot be taken."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.samples import need
+from toolkit.catalog.load import Curated
+from toolkit.model import Analysis, Category, Engine, Found, Tool
+from toolkit.snapshot.build import analysis_key, build_index
+from toolkit.trust import find_distrust
+
+CURATED = Curated(
+    categories=(Category(name="disk", summary="Disks"), Category(name="multi", summary="All")),
+    sources=(),
+    tools=(Tool(name="biolatency", category="disk", aliases=("biolatency-tp",)),),
+)
+
+
+def found(path: Path, stem: str, source: str = "inhouse", category: str = "") -> Found:
+    return Found(
+        upstream="bpftrace", source=source, stem=stem, engine=Engine.BPFTRACE, path=str(path), category=category
+    )
+
+
+def analyse(engine: Engine, data: bytes, name: str) -> Analysis:
+    return Analysis(probes=(need("tracepoint:block:block_rq_issue"),), summary=f"{len(data)} bytes")
+
+
+def test_a_file_becomes_a_variant_of_the_tool_whose_alias_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "biolatency-tp.bt"
+    file.write_text("BEGIN {}")
+    index = build_index(CURATED, (found(file, "biolatency-tp"),), {}, analyse)
+    (variant,) = index.variants
+    assert (variant.tool, variant.id) == ("biolatency", "bpftrace/biolatency-tp")
+    assert variant.sha256 == hashlib.sha256(b"BEGIN {}").hexdigest()
+    assert [tool.name for tool in index.tools] == ["biolatency"]
+
+
+def test_a_tool_that_nobody_curated_appears_under_a_guessed_category(tmp_path: Path) -> None:
+    file = tmp_path / "diskthing.bt"
+    file.write_text("BEGIN {}")
+    index = build_index(CURATED, (found(file, "diskthing"),), {}, analyse)
+    tool = next(tool for tool in index.tools if tool.name == "diskthing")
+    assert (tool.category, tool.curated, tool.summary) == ("disk", False, "8 bytes")
+
+
+def test_the_folder_that_it_lies_in_is_a_better_guess(tmp_path: Path) -> None:
+    file = tmp_path / "x.bt"
+    file.write_text("")
+    index = build_index(CURATED, (found(file, "x", category="multi"),), {}, analyse)
+    assert next(tool for tool in index.tools if tool.name == "x").category == "multi"
+
+
+def test_what_was_analysed_before_is_not_analysed_again(tmp_path: Path) -> None:
+    file = tmp_path / "x.bt"
+    file.write_text("same")
+    key = analysis_key(found(file, "x"), hashlib.sha256(b"same").hexdigest())
+    known = {key: Analysis(summary="known")}
+
+    def fail(engine: Engine, data: bytes, name: str) -> Analysis:
+        raise AssertionError("analysed again")
+
+    (variant,) = build_index(CURATED, (found(file, "x"),), known, fail).variants
+    assert variant.analysis.summary == "known"
+    with pytest.raises(AssertionError, match="analysed again"):  # one program under another name is another tool
+        build_index(CURATED, (found(file, "y"),), known, fail)
+
+
+def test_files_that_cannot_be_taken_are_named_and_the_others_stay(tmp_path: Path) -> None:
+    good = tmp_path / "good.bt"
+    good.write_text("")
+    os.mkfifo(tmp_path / "fifo.bt")
+    with (tmp_path / "huge.bt").open("wb") as huge:
+        huge.truncate(2 << 30)
+    offered = tuple(found(tmp_path / f"{stem}.bt", stem) for stem in ("gone", "fifo", "huge", "good"))
+    index = build_index(CURATED, offered, {}, analyse)
+    assert [variant.found.stem for variant in index.variants] == ["good"]
+    assert [text.partition(": ")[2] for text in index.skipped] == [
+        "No such file or directory",
+        "not a regular file",
+        "larger than 64 MiB",
+    ]
+
+
+@pytest.mark.root
+def test_a_packaged_file_that_others_can_write_is_distrusted() -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir="/var/lib") as folder:
+        file = Path(folder) / "tool"
+        file.write_text("")
+        Path(folder).chmod(0o755)
+        file.chmod(0o755)
+        assert find_distrust(file) == ""
+        file.chmod(0o775)
+        assert "can be written by others" in find_distrust(file)
+        file.chmod(0o755)
+        os.chown(file, 65534, 0)
+        assert "belongs to uid 65534" in find_distrust(file)
+        os.chown(file, 0, 0)
+        Path(folder).chmod(0o777)
+        assert folder in find_distrust(file)

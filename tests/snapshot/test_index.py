@@ -1,0 +1,107 @@
+"""The stored index: used while nothing changed, built again when something did, never trusted when it is broken."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from toolkit.errors import StateError
+from toolkit.model import Index
+from toolkit.paths import Paths
+from toolkit.snapshot import index as module
+from toolkit.snapshot.index import load_index
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths(settings=tmp_path / "config.yaml", state=tmp_path / "state")
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A catalog of our own with one script, so that building is quick and can be changed."""
+    folder = tmp_path / "data"
+    (folder / "tools").mkdir(parents=True)
+    (folder / "inhouse" / "cpu").mkdir(parents=True)
+    (folder / "categories.yaml").write_text("cpu:\n  summary: Processors\nmulti:\n  summary: Everything\n")
+    (folder / "sources.yaml").write_text("inhouse:\n  summary: Ours\n")
+    (folder / "tools" / "cpu.yaml").write_text("one:\n  summary: The first of them\n  symptoms: [slow]\n")
+    (folder / "inhouse" / "cpu" / "one.bt").write_text("BEGIN { exit(); }\n")
+    monkeypatch.setattr(module, "data_folder", lambda: folder)
+    monkeypatch.setattr("toolkit.sources.packages.discover", lambda root: ())
+    return folder
+
+
+def own(index: Index) -> list[str]:
+    return sorted(variant.id for variant in index.variants)
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Counts how often the index was built."""
+    counted: list[int] = []
+    real = module._build
+
+    def build(*arguments: object) -> Index:
+        counted.append(1)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_build", build)
+    return counted
+
+
+def test_it_is_built_once(paths: Paths, data: Path, builds: list[int]) -> None:
+    first = load_index(paths)
+    assert load_index(paths) == first
+    assert own(first) == ["inhouse/one"]
+    assert len(builds) == 1
+
+
+def test_a_new_file_a_changed_one_and_new_catalog_data_are_noticed(paths: Paths, data: Path) -> None:
+    load_index(paths)
+    (data / "inhouse" / "cpu" / "two.bt").write_text("END {}\n")
+    assert own(load_index(paths)) == ["inhouse/one", "inhouse/two"]
+    before = {variant.id: variant.sha256 for variant in load_index(paths).variants}
+    (data / "inhouse" / "cpu" / "one.bt").write_text("BEGIN { print(1); }\n")
+    after = {variant.id: variant.sha256 for variant in load_index(paths).variants}
+    assert before["inhouse/one"] != after["inhouse/one"]
+    assert before["inhouse/two"] == after["inhouse/two"]
+    (data / "tools" / "cpu.yaml").write_text("one:\n  summary: Another summary\n  symptoms: [slow]\n")
+    assert [tool.summary for tool in load_index(paths).tools if tool.name == "one"] == ["Another summary"]
+
+
+def test_a_change_of_mode_is_noticed(paths: Paths, data: Path, builds: list[int]) -> None:
+    load_index(paths)
+    (data / "inhouse" / "cpu" / "one.bt").chmod(0o600)
+    load_index(paths)
+    assert len(builds) == 2
+
+
+@pytest.mark.parametrize("broken", [b"", b"\x00", b"not msgpack at all", b"\x93\x01\x02\x03"])
+def test_a_broken_one_is_built_again(paths: Paths, data: Path, broken: bytes) -> None:
+    load_index(paths)
+    paths.index.write_bytes(broken)
+    assert own(load_index(paths)) == ["inhouse/one"]
+    paths.index.write_bytes(paths.index.read_bytes()[:-20])
+    assert own(load_index(paths)) == ["inhouse/one"]
+
+
+def test_one_of_another_version_is_built_again(paths: Paths, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_index(paths)
+    monkeypatch.setattr(module, "LAYOUT", module.LAYOUT + 1)
+    assert own(load_index(paths)) == ["inhouse/one"]
+
+
+def test_state_that_cannot_be_written_costs_only_time(paths: Paths, data: Path) -> None:
+    paths.state.write_text("a file where a folder should be")
+    paths.state.chmod(0o600)
+    assert own(load_index(paths)) == ["inhouse/one"]
+
+
+def test_state_that_others_can_write_is_refused(paths: Paths, data: Path) -> None:
+    paths.state.mkdir(mode=0o700)
+    os.chmod(paths.state, 0o777)
+    with pytest.raises(StateError, match="can be written by other users"):
+        load_index(paths)

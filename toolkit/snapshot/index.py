@@ -1,0 +1,104 @@
+"""The index on disk: loaded in milliseconds while nothing changed, built again by itself when something did."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from toolkit import __version__
+from toolkit.model import Index, Value
+from toolkit.paths import Paths, check_state_owner, data_folder, write_atomically
+
+LAYOUT = 1  # raise it when the meaning of a stored index changes without its types changing
+
+
+class Stamp(Value, frozen=True):
+    """What a path looked like: enough to notice an upgrade, not a proof; a launch checks the hash."""
+
+    path: str
+    seen: tuple[int, int, int]  # ctime in ns, size, inode; zeros when it was not there
+
+
+class Stored(Value, frozen=True):
+    """An index with the stamps that must still hold for it to be true."""
+
+    written_by: str
+    stamps: tuple[Stamp, ...]
+    index: Index
+
+
+def load_index(paths: Paths) -> Index:
+    """The catalog of this host: the stored one while every stamp holds, else built now and stored.
+
+    Raises SettingsError for a mistake in the curated catalog and StateError for state that is not ours to trust.
+    """
+    check_state_owner(paths.state, os.getuid())
+    stored = _read_stored(paths.index)
+    if stored is not None and all(_stamp(stamp.path) == stamp for stamp in stored.stamps):
+        return stored.index
+    return _build(paths, stored)
+
+
+def _build(paths: Paths, stored: Stored | None) -> Index:
+    # Building reads YAML and ELF; none of it is imported on the way that `list` takes when nothing changed.
+    from toolkit.catalog.load import load_curated
+    from toolkit.snapshot.build import analysis_key, build_index
+    from toolkit.sources import INHOUSE, PACKAGES
+
+    data = data_folder()
+    curated = load_curated(data)
+    found = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")))
+    watched = (*_own_files(data), *INHOUSE.watched(data), *PACKAGES.watched(Path("/")))
+    stamps = tuple(_stamp(str(path)) for path in watched) + tuple(_stamp(one.path) for one in found)
+    known = {
+        analysis_key(variant.found, variant.sha256): variant.analysis
+        for variant in (stored.index.variants if stored and _same_code(stored, data) else ())
+    }
+    index = build_index(curated, found, known)
+    try:
+        write_atomically(paths.index, msgspec.msgpack.encode(Stored(written_by=_writer(), stamps=stamps, index=index)))
+    except OSError:
+        # A full disk or a read-only state costs the next start its speed, not this one its answer.
+        return index
+    return index
+
+
+def _own_files(data: Path) -> tuple[Path, ...]:
+    """The files of ours that an index is made from: the curated data, and the code that reads variants."""
+    package = Path(__file__).resolve().parent.parent
+    code = (package / "analysis", package / "sources", package / "catalog")
+    return (
+        *(data / name for name in ("categories.yaml", "sources.yaml", "tools")),
+        *sorted((data / "tools").glob("*.yaml")),
+        package / "model.py",
+        *(path for folder in code for path in sorted(folder.glob("*.py"))),
+    )
+
+
+def _same_code(stored: Stored, data: Path) -> bool:
+    """Whether earlier analyses can be taken over: the code that made them is the code that would make them now."""
+    before = {stamp.path: stamp for stamp in stored.stamps}
+    return all(before.get(str(path)) == _stamp(str(path)) for path in _own_files(data) if path.suffix == ".py")
+
+
+def _read_stored(file: Path) -> Stored | None:
+    """The stored index, or None for one that is not there, not whole, or written by another version."""
+    try:
+        stored = msgspec.msgpack.decode(file.read_bytes(), type=Stored)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return stored if stored.written_by == _writer() else None
+
+
+def _writer() -> str:
+    return f"{__version__}/{LAYOUT}"
+
+
+def _stamp(path: str) -> Stamp:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return Stamp(path=path, seen=(0, 0, 0))
+    return Stamp(path=path, seen=(status.st_ctime_ns, status.st_size, status.st_ino))
