@@ -1,0 +1,190 @@
+"""The command line as a person meets it: help, errors, exit statuses, JSON, pipes; no BPF needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Toolkit
+from toolkit import __version__
+
+
+def test_version_and_help(toolkit: Toolkit) -> None:
+    assert toolkit("--version").stdout == f"toolkit {__version__}\n"
+    assert json.loads(toolkit("--version", "--json").stdout) == {"shape": 1, "version": __version__}
+    text = toolkit("--help").stdout
+    assert toolkit().stdout == text
+    for command in ("list", "info", "which", "run", "doctor", "recordings", "completion"):
+        assert f"\n  {command} " in text
+
+
+@pytest.mark.parametrize("command", ["list", "info", "which", "run", "doctor", "recordings", "completion"])
+def test_every_command_explains_itself(toolkit: Toolkit, command: str) -> None:
+    done = toolkit(command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: toolkit {command}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("lst",), 125, "did you mean `toolkit list`?"),
+        (("runqlat", "10", "1"), 125, "to run a tool: toolkit run runqlat 10 1"),
+        (("--json", "list"), 125, "goes behind the command"),
+        (("list", "tape"), 125, "the categories are: cpu mem disk"),
+        (("list", "--colour"), 125, "No such option"),
+        (("info",), 125, "Missing argument"),
+        (("info", "runqlatt"), 127, "did you mean runqlat"),
+        (("which", "nothing-like-it"), 127, "there is no tool named 'nothing-like-it'"),
+        (("run", "nothing-like-it"), 127, "toolkit list"),
+        (("run", "-d", "soon", "runqlat"), 125, "not a time such as 10, 90s, 5m or 1h"),
+        (("run", "-d", "-1", "runqlat"), 125, "7 days"),
+        (("run", "--bogus", "runqlat"), 125, "No such option"),
+        (("run", "sslsniff"), 126, "--allow sensitive"),
+        (("recordings", "show", "nothing"), 125, "there is no recording 'nothing'"),
+    ],
+)
+def test_a_mistake_gets_a_message_and_a_status_never_a_traceback(
+    toolkit: Toolkit, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    done = toolkit(*arguments)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_mistake_in_the_settings_is_named(toolkit: Toolkit, own_home: Path) -> None:
+    settings = own_home / "toolkit" / "config.yaml"
+    settings.parent.mkdir(mode=0o700)
+    settings.write_text("limits:\n  duration: soon\n")
+    done = toolkit("list")
+    assert done.returncode == 125
+    assert f"{settings}:2: limits.duration" in done.stderr
+
+
+def test_a_bug_of_ours_has_its_own_status_and_a_log(toolkit: Toolkit, own_home: Path) -> None:
+    code = (
+        "import toolkit.cli.session as s, toolkit.cli.app as a\n"
+        "def broken(): raise RuntimeError('on purpose')\n"
+        "s.open_session = broken\nimport sys; sys.argv = ['toolkit', 'list']\na.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 70
+    assert "this is a bug in toolkit: RuntimeError: on purpose" in done.stderr
+    assert "Traceback" in (own_home / "toolkit" / "state" / "crash.log").read_text()
+
+
+def test_the_list_is_a_table_by_category(toolkit: Toolkit) -> None:
+    done = toolkit("list", "--all", "filesystems")
+    assert done.returncode == 0
+    assert done.stdout.startswith("fs  ")
+    assert any(line.startswith("opensnoop ") for line in done.stdout.splitlines())
+    assert "\x1b" not in done.stdout
+
+
+def test_the_whole_list_holds_every_category(toolkit: Toolkit) -> None:
+    text = toolkit("list", "--all").stdout
+    for name in (
+        "cpu",
+        "mem",
+        "disk",
+        "fs",
+        "net",
+        "lang",
+        "app",
+        "kernel",
+        "hyper",
+        "container",
+        "security",
+        "multi",
+    ):
+        assert f"\n{name} " in f"\n{text}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keys"),
+    [
+        (("list", "cpu"), {"shape", "kernel", "category", "tools"}),
+        (("info", "runqlat"), {"shape", "kernel", "tool", "chosen", "variants"}),
+        (("doctor",), {"shape", "kernel", "distribution", "variants", "variants_running", "findings"}),
+        (("recordings", "list"), {"shape", "recordings"}),
+    ],
+)
+def test_json_has_the_documented_shape(toolkit: Toolkit, arguments: tuple[str, ...], keys: set[str]) -> None:
+    document = json.loads(toolkit(*arguments, "--json").stdout)
+    assert set(document) == keys
+    assert document["shape"] == 1
+
+
+def test_a_closed_pipe_is_no_error_message(own_home: Path) -> None:
+    command = f"{sys.executable} -m toolkit list --all --json | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] in ("0", "141")
+
+
+def test_the_list_fits_a_narrow_terminal(own_home: Path) -> None:
+    import pty
+
+    primary, secondary = pty.openpty()
+    import fcntl
+    import struct
+    import termios
+
+    fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environ = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "toolkit", "list", "--all"]
+    child = subprocess.Popen(command, cwd=ROOT, stdout=secondary, stderr=secondary, stdin=secondary, env=environ)
+    os.close(secondary)
+    text = b""
+    while True:
+        try:
+            piece = os.read(primary, 65536)
+        except OSError:  # EIO: the last writer is gone
+            break
+        if not piece:
+            break
+        text += piece
+    os.close(primary)
+    assert child.wait() == 0
+    lines = text.decode().splitlines()
+    assert len(lines) > 200
+    assert max(map(len, lines)) <= 80
+    assert b"\x1b" not in text
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_name_the_command(toolkit: Toolkit, shell: str) -> None:
+    assert "_TOOLKIT_COMPLETE" in toolkit("completion", shell).stdout
+
+
+def test_tool_names_complete(toolkit: Toolkit) -> None:
+    environ = {"_TOOLKIT_COMPLETE": "bash_complete", "COMP_WORDS": "toolkit run runql", "COMP_CWORD": "2"}
+    names = toolkit(environ=environ).stdout.split()
+    assert names == ["plain,runqlat", "plain,runqlen"]
+
+
+@pytest.mark.root
+def test_without_root_it_says_what_is_missing_and_what_to_do(own_home: Path) -> None:
+    for folder in (own_home, *own_home.parents):
+        if str(folder).startswith("/tmp/") and folder != Path("/tmp"):
+            folder.chmod(0o755)
+    home = own_home / "nobody"
+    home.mkdir()
+    os.chown(home, 65534, 65534)
+    environ = {**os.environ, "TOOLKIT_HOME": str(home)}
+    command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", sys.executable, "-m", "toolkit"]
+    done = subprocess.run(
+        [*command, "run", "runqlat", "10", "1"], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    if "Permission denied" in done.stderr and "No module" not in done.stderr and done.returncode != 126:
+        pytest.skip("this checkout cannot be read by another user")
+    assert done.returncode == 126, done.stderr
+    assert "CAP_BPF" in done.stderr
+    assert "root" in done.stderr
+    assert "Traceback" not in done.stderr

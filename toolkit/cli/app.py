@@ -1,0 +1,148 @@
+"""The command `toolkit`: finds the command module, and turns errors into a message and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import click
+
+from toolkit import __version__
+from toolkit.errors import ToolkitError
+
+BUG = 70  # EX_SOFTWARE of sysexits(3): neither the tool's failure nor a refusal of ours
+INTERRUPTED = 130
+PIPE_CLOSED = 141  # 128 + SIGPIPE, what a shell reports for `toolkit list | head`
+
+# One line of help a command, so that `toolkit --help` imports none of them.
+COMMANDS = {
+    "list": "What is there, and what runs on this kernel.",
+    "info": "Everything about one tool: its variants, whether they run here, and why not.",
+    "which": "Which variant `run` would take, and its file.",
+    "run": "Run the best variant of a tool, within limits, recorded.",
+    "doctor": "What this host lacks for BPF tools, and the command that mends it.",
+    "recordings": "What earlier runs printed, and how they ended.",
+    "completion": "The completion script for bash, zsh or fish.",
+}
+
+
+def _load(name: str) -> click.Command:
+    # Imports by statement, not by string: a reader and a type checker can follow them.
+    match name:
+        case "list":
+            from toolkit.cli.list import command
+        case "info":
+            from toolkit.cli.info import command
+        case "which":
+            from toolkit.cli.which import command
+        case "run":
+            from toolkit.cli.run import command
+        case "doctor":
+            from toolkit.cli.doctor import command
+        case "recordings":
+            from toolkit.cli.recordings import command
+        case "completion":
+            from toolkit.cli.completion import command
+        case _:
+            raise KeyError(name)
+    return command
+
+
+class LazyCommands(click.Group):
+    """A group whose commands are imported when one is called, not when the program starts."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return _load(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise ToolkitError(f"there is no command named {args[0]!r}", fix=_suggest(args))
+        return super().resolve_command(ctx, args)
+
+
+def _suggest(args: list[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.75)
+    return f"did you mean `toolkit {near[0]}`?" if near else f"to run a tool: toolkit run {' '.join(args)}"
+
+
+@click.group(cls=LazyCommands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", "-V", is_flag=True, help="Print the version.")
+@click.option("--json", "as_json", is_flag=True, help="With --version: print it as JSON.")
+@click.pass_context
+def cli(context: click.Context, version: bool, as_json: bool) -> None:
+    """All BPF performance tools of this host, in one command.
+
+    It knows BCC, libbpf-tools, bpftrace's tools and its own; which of them work on this kernel; and runs them within
+    limits that keep production safe, keeping what they print.
+
+    \b
+    toolkit list disk          what is there, and what runs here
+    toolkit run runqlat 10 1   one run queue latency histogram of 10 s
+    toolkit doctor             what this host lacks
+    """
+    if version:
+        click.echo(f'{{"shape": 1, "version": "{__version__}"}}' if as_json else f"toolkit {__version__}")
+        context.exit()
+    if as_json:
+        raise click.UsageError("--json goes behind the command", context)
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    try:
+        status = cli.main(prog_name="toolkit", standalone_mode=False)
+        sys.stdout.flush()
+    except ToolkitError as error:
+        sys.exit(_report(error.what, error.fix, error.status))
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "toolkit"
+        sys.exit(_report(error.format_message(), f"`{where} --help` shows how it is called", ToolkitError.status))
+    except click.ClickException as error:
+        sys.exit(_report(error.format_message(), "", ToolkitError.status))
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whatever Python still holds for stdout can go nowhere; without this it complains at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(PIPE_CLOSED)
+    except Exception as error:  # noqa: BLE001  a bug of ours: the one place that may catch everything
+        sys.exit(_report_bug(error))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _report(what: str, fix: str, status: int) -> int:
+    click.echo(f"toolkit: {what}", err=True)
+    if fix:
+        click.echo(f"         {fix}", err=True)
+    return status
+
+
+def _report_bug(error: Exception) -> int:
+    import traceback
+
+    from toolkit.paths import find_paths
+
+    log = find_paths(dict(os.environ), os.getuid()).crash_log
+    text = "".join(traceback.format_exception(error))
+    try:
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%FT%TZ', time.gmtime())} toolkit {__version__} {sys.argv[1:]}\n{text}\n")
+        fix = f"please report it with the end of {log}"
+    except OSError:
+        fix = text
+    return _report(f"this is a bug in toolkit: {type(error).__name__}: {error}", fix, BUG)

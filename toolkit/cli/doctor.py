@@ -1,0 +1,69 @@
+"""`toolkit doctor`: what this host lacks, and the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from toolkit.choose import judge_all
+from toolkit.cli import render
+from toolkit.cli.session import Session, open_session
+from toolkit.diagnose import Finding, Level, find_problems
+from toolkit.model import Status, Value
+
+WORDS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBLEM: ("problem", "red")}
+
+
+class Diagnosis(Value, frozen=True, omit_defaults=False):
+    """The document of `doctor --json`."""
+
+    shape: int
+    kernel: str
+    distribution: str
+    variants: int
+    variants_running: int
+    findings: tuple[Finding, ...]
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
+def command(as_json: bool) -> int:
+    """What this host lacks for BPF tools, and the exact command that mends it.
+
+    Exits with 1 when there is a problem that keeps most tools from running.
+    """
+    session = open_session()
+    findings = find_problems(session.facts, session.index)
+    running = _count_running(session)
+    if as_json:
+        diagnosis = Diagnosis(
+            shape=render.SHAPE,
+            kernel=session.facts.release,
+            distribution=session.facts.distribution,
+            variants=len(session.index.variants),
+            variants_running=running,
+            findings=findings,
+        )
+        render.print_json(diagnosis)
+    else:
+        render.print_lines(_format(session, findings, running))
+    return 1 if any(finding.level is Level.PROBLEM for finding in findings) else 0
+
+
+def _count_running(session: Session) -> int:
+    return sum(one.verdict.status is Status.RUNS for one in judge_all(session.index.variants, session.facts))
+
+
+def _format(session: Session, findings: tuple[Finding, ...], running: int) -> Iterator[str]:
+    width = render.terminal_width()
+    for finding in findings:
+        word, colour = WORDS[finding.level]
+        first, *rest = render.wrap(finding.text, 23, width)
+        yield f"{render.paint(f'{word:<7}', colour)}  {finding.subject:<12}  {first.lstrip()}"
+        yield from rest
+        if finding.fix:
+            yield from render.wrap(f"-> {finding.fix}", 23, width)
+    yield ""
+    text = f"{running} of {len(session.index.variants)} variants run on kernel {session.facts.release}."
+    yield from render.wrap(f"{text} `toolkit list` shows the tools.", 0, width)

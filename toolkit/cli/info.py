@@ -1,0 +1,130 @@
+"""`toolkit info TOOL`: everything about one tool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from toolkit.catalog.query import resolve_name
+from toolkit.choose import choose, judge_all
+from toolkit.cli import render
+from toolkit.cli.names import complete_tool
+from toolkit.cli.session import Session, open_session
+from toolkit.launch.guard import RISK_WORDS
+from toolkit.model import Arguments, Judged, Tool, Value, Variant, Verdict
+
+
+class VariantInfo(Value, frozen=True, omit_defaults=False):
+    """One variant with its verdict."""
+
+    id: str
+    engine: str
+    source: str
+    revision: str
+    path: str
+    sha256: str
+    example: str
+    man: str
+    arguments: Arguments
+    usage: str
+    probes: tuple[str, ...]
+    verdict: Verdict
+
+
+class ToolInfo(Value, frozen=True, omit_defaults=False):
+    """The document of `info --json`; `chosen` is what `run` would take, "" when nothing runs."""
+
+    shape: int
+    kernel: str
+    tool: Tool
+    chosen: str
+    variants: tuple[VariantInfo, ...]
+
+
+@click.command("info")
+@click.argument("tool", shell_complete=complete_tool)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
+def command(tool: str, as_json: bool) -> None:
+    """Everything about one tool: its variants, whether they run here, and why not.
+
+    TOOL is a name (runqlat), or pins a category (cpu/runqlat) or a source (bcc/runqlat).
+    """
+    session = open_session()
+    asked = resolve_name(session.index, tool)
+    judged = judge_all(asked.variants, session.facts)
+    chosen = choose(asked.variants, session.facts, pinned=asked.pinned).choice
+    if as_json:
+        render.print_json(_make_info(session, asked.tool, judged, chosen.variant.id if chosen else ""))
+        return
+    render.print_lines(_format(asked.tool, judged, chosen.variant if chosen else None))
+
+
+def _make_info(session: Session, tool: Tool, judged: tuple[Judged, ...], chosen: str) -> ToolInfo:
+    return ToolInfo(
+        shape=render.SHAPE,
+        kernel=session.facts.release,
+        tool=tool,
+        chosen=chosen,
+        variants=tuple(_make_variant(one) for one in judged),
+    )
+
+
+def _make_variant(one: Judged) -> VariantInfo:
+    found, analysis = one.variant.found, one.variant.analysis
+    return VariantInfo(
+        id=one.variant.id,
+        engine=found.engine,
+        source=found.source,
+        revision=found.revision,
+        path=found.path,
+        sha256=one.variant.sha256,
+        example=found.example,
+        man=found.man,
+        arguments=analysis.signature.style,
+        usage=analysis.signature.usage,
+        probes=tuple(map(str, analysis.probes)),
+        verdict=one.verdict,
+    )
+
+
+def _format(tool: Tool, judged: tuple[Judged, ...], chosen: Variant | None) -> Iterator[str]:
+    width = render.terminal_width()
+    yield render.paint(tool.name, bold=True) + f"  {tool.summary}"
+    yield ""
+    categories = ", ".join((tool.category, *tool.also)) + ("" if tool.curated else " (guessed from its probes)")
+    yield f"  category   {categories}"
+    if tool.aliases:
+        yield f"  also as    {', '.join(tool.aliases)}"
+    if tool.symptoms:
+        yield from _labelled("helps with", ", ".join(tool.symptoms), width)
+    for risk in tool.risk:
+        yield from _labelled("risk", f"{risk}: it {RISK_WORDS[risk]}", width)
+    yield ""
+    if not judged:
+        yield "  No variant of it is on this host. `toolkit doctor` says which packages hold tools."
+        return
+    for one in judged:
+        yield from _format_variant(one, width, is_chosen=one.variant is chosen)
+
+
+def _labelled(label: str, text: str, width: int | None) -> list[str]:
+    first, *rest = render.wrap(text, 13, width)
+    return [f"  {label:<10} {first.lstrip()}", *rest]
+
+
+def _format_variant(one: Judged, width: int | None, *, is_chosen: bool) -> Iterator[str]:
+    found, analysis = one.variant.found, one.variant.analysis
+    mark = "  <- `toolkit run` takes this one" if is_chosen else ""
+    yield f"  {one.variant.id:<26} {render.paint_status(one.verdict.status)}{mark}"
+    origin = f"{found.path}  ({found.engine}, {found.source} {found.revision})".replace(" )", ")")
+    yield from render.wrap(origin, 6, width)
+    if analysis.signature.usage:
+        yield from render.wrap(f"usage: {analysis.signature.usage}", 6, width)
+    for reason in one.verdict.reasons:
+        yield from render.wrap(reason.text, 6, width)
+        if reason.fix:
+            yield from render.wrap(f"to mend it: {reason.fix}", 8, width)
+    if found.example:
+        yield from render.wrap(f"examples: {found.example}", 6, width)
+    yield ""

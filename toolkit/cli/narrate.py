@@ -1,0 +1,130 @@
+"""The sentences that `toolkit run` says on stderr: what runs and why, what is doubtful, how it ended, what it cost."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from collections.abc import Iterator
+
+import click
+
+from toolkit.cli.render import format_bytes, format_duration
+from toolkit.launch.plan import outlives_limit
+from toolkit.model import Cost, Outcome, Plan, Result, Status
+
+
+def say(text: str) -> None:
+    """One line of ours on stderr; nobody reading it is no reason to fail."""
+    try:
+        click.echo(f"toolkit: {text}", err=True)
+    except OSError:
+        return
+
+
+def warn(text: str) -> None:
+    """Like `say`, for what the person should not miss."""
+    say(f"warning: {text}")
+
+
+def describe_start(plan: Plan) -> str:
+    """Which variant runs, for how long at most, and why this one."""
+    found = plan.choice.variant.found
+    revision = f" {found.revision}" if found.revision else ""
+    until = f"for {plan.deadline:g} s" if plan.asked else f"{plan.deadline:g} s at most"
+    return f"{plan.choice.variant.id}{revision}, {until}: {plan.choice.why}"
+
+
+def describe_doubts(plan: Plan) -> Iterator[str]:
+    """What should be known before the output is believed."""
+    if plan.choice.verdict.status is not Status.RUNS:
+        for reason in plan.choice.verdict.reasons:
+            yield f"{plan.choice.verdict.status}: {reason.text}"
+    if outlives_limit(plan):
+        asked = plan.choice.duration or 0
+        yield f"the arguments ask for {asked:g} s, the limit is {plan.deadline:g} s: add `--duration {asked + 5:g}`"
+
+
+def describe_end(result: Result) -> str:
+    """How it ended, what it printed and what it cost."""
+    parts = [
+        f"{_outcome(result)} after {format_duration(result.seconds)}",
+        describe_cost(result.cost, result.seconds),
+    ]
+    if result.peak_memory:
+        parts.append(f"{format_bytes(result.peak_memory)} of memory")
+    return "; ".join(parts)
+
+
+def _outcome(result: Result) -> str:
+    status = result.tool_status
+    match result.outcome:
+        case Outcome.ENDED if status == 0:
+            return "it ended by itself"
+        case Outcome.ENDED if status is not None and status < 0:
+            return f"it was ended by {_signal_name(-status)}"
+        case Outcome.ENDED:
+            return f"it failed with status {status}"
+        case Outcome.DURATION:
+            return "its time was over"
+        case Outcome.LIMIT:
+            return f"stopped, {result.detail},"
+        case Outcome.INTERRUPTED:
+            return f"interrupted ({result.detail})"
+        case Outcome.OUTPUT_CLOSED:
+            return f"stopped, {result.detail},"
+        case Outcome.FAILED:
+            return f"it could not be run: {result.detail},"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def describe_cost(cost: Cost, seconds: float) -> str:
+    """Programs and probes, and the CPU time of its BPF programs as the kernel counted it."""
+    if not cost.programs:
+        return cost.unknown or "no BPF program was seen"
+    programs = f"{cost.programs} BPF program{'s' * (cost.programs > 1)}, {len(cost.attached)} attached"
+    if cost.unknown:
+        return f"{programs}; {cost.unknown}"
+    share = cost.run_ns / 1e9 / seconds * 100 if seconds else 0.0
+    return f"{programs}, {cost.run_count:,} events, {_percent(share)} of one CPU"
+
+
+def _percent(share: float) -> str:
+    if 0 < share < 0.01:
+        return "under 0.01 %"
+    return f"{share:.2f} %" if share < 10 else f"{share:.0f} %"
+
+
+def describe_trouble(result: Result, recording_problem: str) -> Iterator[str]:
+    """What went wrong and would otherwise be missed in the output."""
+    if recording_problem:
+        yield recording_problem
+    if result.dropped_bytes:
+        yield f"{format_bytes(result.dropped_bytes)} of its output over the cap were dropped"
+    if result.cost.programs and not result.cost.attached:
+        yield "it attached to nothing: that it printed nothing does not mean that nothing happened"
+    if result.outcome is Outcome.FAILED:
+        yield result.detail
+
+
+def describe_plan(plan: Plan) -> Iterator[str]:
+    """The whole decision, for --dry-run."""
+    yield f"tool       {plan.category}/{plan.tool}"
+    yield f"variant    {plan.choice.variant.id} ({plan.choice.variant.engine})"
+    yield f"why        {plan.choice.why}"
+    yield f"verdict    {plan.choice.verdict.status} ({plan.choice.verdict.basis})"
+    for reason in plan.choice.verdict.reasons:
+        yield f"           {reason.text}"
+    yield f"file       {plan.choice.variant.found.path}"
+    yield f"sha256     {plan.choice.variant.sha256}"
+    yield f"command    {shlex.join(plan.argv)}"
+    yield f"environ    {' '.join(f'{name}={shlex.quote(value)}' for name, value in sorted(plan.env.items()))}"
+    reached = "reaching it is success" if plan.asked else "reaching it is status 124"
+    yield f"duration   {plan.deadline:g} s {'as asked' if plan.asked else 'as the limit'}: {reached}"
+    limits = plan.limits
+    yield f"limits     {format_bytes(limits.output_bytes)} of output, {limits.grace:g} s of grace, nice {limits.nice}"

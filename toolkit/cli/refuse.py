@@ -1,0 +1,59 @@
+"""The refusal: no variant of a tool can run here. It says what is missing, how to get it, and what to use instead."""
+
+from __future__ import annotations
+
+from toolkit.catalog.query import Asked
+from toolkit.choose import Chosen, choose
+from toolkit.cli.session import Session
+from toolkit.compat import find_missing_rights
+from toolkit.diagnose import install_command
+from toolkit.errors import CannotRun
+from toolkit.model import Judged
+
+
+def refuse(asked: Asked, chosen: Chosen, session: Session, arguments: tuple[str, ...]) -> CannotRun:
+    """The error to raise when `chosen` holds no choice."""
+    name = asked.tool.name
+    if not chosen.judged:
+        return CannotRun(f"no variant of {name} is on this host", fix=_installing(session))
+    rights = find_missing_rights(session.facts)
+    if rights:
+        return CannotRun(f"cannot run {name}: {rights.text}", fix=rights.fix)
+    misfits = {variant.id: why for variant, why in chosen.misfits}
+    lines = [f"  {one.variant.id}: {misfits.get(one.variant.id) or _reasons(one)}" for one in chosen.judged]
+    instead = _instead(asked, session, arguments)
+    fixes = tuple(dict.fromkeys(_fixes(chosen.judged)))
+    fix = "\n         ".join((*(f"to mend it: {fix}" for fix in fixes[:2]), *instead))
+    if len(lines) == 1:
+        return CannotRun(f"{lines[0].strip().replace(':', ' cannot run here:', 1)}", fix=fix)
+    return CannotRun("\n".join((f"no variant of {name} can run here", *lines)), fix=fix)
+
+
+def _reasons(one: Judged) -> str:
+    return "; ".join(reason.text for reason in one.verdict.reasons) or f"its verdict is {one.verdict.status}"
+
+
+def _fixes(judged: tuple[Judged, ...]) -> tuple[str, ...]:
+    """What would really help: the fixes of variants that nothing else keeps from running."""
+    return tuple(
+        reason.fix
+        for one in judged
+        if all(reason.fix for reason in one.verdict.reasons)
+        for reason in one.verdict.reasons
+    )
+
+
+def _instead(asked: Asked, session: Session, arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """Another variant of the same tool, when the name pinned the one that cannot run."""
+    if not asked.pinned:
+        return (f"`toolkit list --runs {asked.tool.category}` shows what does run here",)
+    every = tuple(one for one in session.index.variants if one.tool == asked.tool.name)
+    other = choose(every, session.facts, arguments).choice
+    return (f"{other.variant.id} runs here: toolkit run {asked.tool.name}",) if other else ()
+
+
+def _installing(session: Session) -> str:
+    distribution = session.facts.distribution
+    commands = tuple(install_command(distribution, what) for what in ("native", "bpftrace", "bcc"))
+    known = [command for command in commands if command]
+    return f"the packages that hold tools: {'; '.join(known)}" if known else "`toolkit doctor` says what is missing"

@@ -1,0 +1,96 @@
+"""How results look on a terminal, in a pipe and as JSON. Colour is restraint: it marks verdicts, nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+
+import click
+
+from toolkit.model import Status, Verdict
+
+SHAPE = 1  # of every --json document; docs/json.md says what is in them
+
+COLOURS = {Status.RUNS: "green", Status.PARTIAL: "yellow", Status.UNKNOWN: "yellow", Status.BLOCKED: "red"}
+
+
+def use_colour() -> bool:
+    """Whether stdout is a terminal that wants colour (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, colour: str | None = None, *, bold: bool = False, dim: bool = False) -> str:
+    """Text in a colour, where colour is wanted."""
+    return click.style(text, fg=colour, bold=bold or None, dim=dim or None) if use_colour() else text
+
+
+def paint_status(status: Status, width: int = 0) -> str:
+    """A verdict's word in its colour, padded to a width in columns."""
+    return paint(f"{status:<{width}}", COLOURS[status])
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal; None in a pipe, where nothing is cut."""
+    if not sys.stdout.isatty():
+        return None
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
+def cut(text: str, width: int) -> str:
+    """Text in at most `width` columns; what is cut shows as an ellipsis."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines at once: one write, so that a pipe's reader sees them together."""
+    click.echo("\n".join(lines))
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document, indented; values of our types become objects."""
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def first_reason(verdict: Verdict) -> str:
+    """The first reason of a verdict, in one line."""
+    return verdict.reasons[0].text if verdict.reasons else ""
+
+
+def wrap(text: str, indent: int, width: int | None) -> list[str]:
+    """Break text into lines of at most `width` columns, indented; unbroken in a pipe."""
+    if width is None:
+        return [" " * indent + text]
+    import textwrap
+
+    return textwrap.wrap(
+        text,
+        width=max(width, indent + 30),
+        initial_indent=" " * indent,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def format_bytes(size: float) -> str:
+    """1536 -> 1.5 KiB."""
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
+
+
+def format_duration(seconds: float) -> str:
+    """0.53 -> 0.5 s, 75 -> 1 min 15 s."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

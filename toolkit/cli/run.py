@@ -1,0 +1,202 @@
+"""`toolkit run [options] TOOL [ARGUMENTS]`: choose, plan, guard, supervise, record."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+
+import click
+
+from toolkit.catalog.query import Asked, resolve_name
+from toolkit.choose import choose
+from toolkit.cli import narrate, render
+from toolkit.cli.names import complete_tool
+from toolkit.cli.refuse import refuse
+from toolkit.cli.session import Session, open_session
+from toolkit.cli.sinks import Outlet, open_outlet
+from toolkit.errors import StateError, UsageError
+from toolkit.launch.guard import check_file, check_risk
+from toolkit.launch.plan import SAFE_PATH, make_plan
+from toolkit.launch.supervise import supervise
+from toolkit.model import Choice, Limits, Plan, Result, Risk
+from toolkit.recordings.layout import SHAPE, RunRecord
+from toolkit.recordings.write import Recorder, new_id
+
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+LONGEST = 7 * 86400.0
+
+
+def parse_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Seconds, or a number with s, m or h."""
+    if value is None:
+        return None
+    unit = value[-1:] if value[-1:] in UNITS else ""
+    try:
+        seconds = float(value.removesuffix(unit)) * UNITS[unit]
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a time such as 10, 90s, 5m or 1h", ctx, param) from None
+    if not 0 < seconds <= LONGEST:
+        raise click.BadParameter(f"{value!r} is not between 0 and 7 days", ctx, param)
+    return seconds
+
+
+@click.command("run", context_settings={"allow_interspersed_args": False})
+@click.option(
+    "--duration",
+    "-d",
+    callback=parse_duration,
+    metavar="TIME",
+    help="Stop it after this time (10, 90s, 5m); that is then success.",
+)
+@click.option(
+    "--grace",
+    callback=parse_duration,
+    metavar="TIME",
+    help="Time that it gets after SIGINT to print what it counted (10 s).",
+)
+@click.option(
+    "--output-limit", type=click.IntRange(1, 1 << 20), metavar="MIB", help="Stop it after so much output (64)."
+)
+@click.option(
+    "--allow", "-a", multiple=True, type=click.Choice([risk.value for risk in Risk]), help="Accept a risk class."
+)
+@click.option("--force", is_flag=True, help="Start it although the verdict says that it cannot work here.")
+@click.option(
+    "--record/--no-record", default=None, help="Keep what it prints; the default, except for sensitive tools."
+)
+@click.option("--dry-run", "-n", is_flag=True, help="Print the whole decision and start nothing.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing of our own unless something is wrong.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines: start, output, frames, result (docs/json.md).")
+@click.argument("tool", shell_complete=complete_tool)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(
+    duration: float | None,
+    grace: float | None,
+    output_limit: int | None,
+    allow: tuple[str, ...],
+    force: bool,
+    record: bool | None,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+    tool: str,
+    arguments: tuple[str, ...],
+) -> int:
+    """Run the best variant of TOOL here, within limits, and keep what it prints.
+
+    Options before the tool's name are toolkit's; all after it goes to the tool untouched. INTERVAL COUNT means the
+    same for every variant: `toolkit run runqlat 10 1` is one summary of 10 seconds.
+
+    \b
+    Exit status: the tool's own; 0 when the time asked for is over; 124 a limit ended it; 125 toolkit failed; 126 it
+    cannot run here; 127 no such tool; 130 interrupted.
+    """
+    session = open_session()
+    asked = resolve_name(session.index, tool)
+    check_risk(asked.tool, (*session.settings.allow, *map(Risk, allow)))
+    choice = _choose(session, asked, arguments, force=force)
+    limits = _override(session.settings.limits, duration, grace, output_limit)
+    plan = make_plan(
+        asked.tool,
+        choice,
+        limits,
+        session.facts,
+        dict(os.environ),
+        duration=duration,
+        stdbuf=shutil.which("stdbuf", path=SAFE_PATH) or "",
+    )
+    if dry_run:
+        render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan))
+        return 0
+    check_file(choice.variant)
+    wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
+    recorder = _open_recorder(session, plan, arguments) if wanted else None
+    outlet = open_outlet(recorder, as_json=as_json)
+    return _run(plan, outlet, recorder, quiet=quiet or as_json)
+
+
+def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force: bool) -> Choice:
+    chosen = choose(asked.variants, session.facts, arguments, pinned=asked.pinned, force=force)
+    if chosen.choice is not None:
+        return chosen.choice
+    if chosen.misfits and len(chosen.misfits) == len(chosen.judged):
+        lines = tuple(f"{variant.id}: {why}" for variant, why in chosen.misfits)
+        raise UsageError(f"cannot call {asked.tool.name} like this", fix="\n         ".join(lines))
+    raise refuse(asked, chosen, session, arguments)
+
+
+def _override(limits: Limits, duration: float | None, grace: float | None, output_limit: int | None) -> Limits:
+    return Limits(
+        duration=duration or limits.duration,
+        grace=limits.grace if grace is None else grace,
+        output_bytes=output_limit << 20 if output_limit else limits.output_bytes,
+        nice=limits.nice,
+    )
+
+
+def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> Recorder | None:
+    """A recording, or None with a warning: an incident is often a full disk, and the tool must run all the same."""
+    try:
+        return Recorder(session.paths.recordings, _describe_run(session, plan, arguments))
+    except StateError as error:
+        narrate.warn(f"this run is not recorded: {error.what}")
+        return None
+
+
+def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> RunRecord:
+    found = plan.choice.variant.found
+    now = time.time()
+    return RunRecord(
+        shape=SHAPE,
+        id=new_id(plan.tool, now),
+        started=round(now, 3),
+        host=os.uname().nodename,
+        user=_user_name(),
+        kernel=session.facts.release,
+        tool=plan.tool,
+        category=plan.category,
+        variant=plan.choice.variant.id,
+        engine=found.engine,
+        revision=found.revision,
+        path=found.path,
+        sha256=plan.choice.variant.sha256,
+        argv=plan.argv,
+        arguments=arguments,
+        why=plan.choice.why,
+        verdict=plan.choice.verdict,
+        deadline=plan.deadline,
+        asked=plan.asked,
+        output_bytes=plan.limits.output_bytes,
+        grace=plan.limits.grace,
+        nice=plan.limits.nice,
+    )
+
+
+def _user_name() -> str:
+    """Who runs this: the person behind sudo, if there is one. A note, not a proof: only the uid is enforced."""
+    import pwd
+
+    uid = os.environ.get("SUDO_UID", "") if os.getuid() == 0 else ""
+    number = int(uid) if uid.isdigit() else os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except (KeyError, OverflowError):
+        return str(number)
+
+
+def _run(plan: Plan, outlet: Outlet, recorder: Recorder | None, *, quiet: bool) -> int:
+    outlet.start(plan)
+    if not quiet:
+        narrate.say(narrate.describe_start(plan))
+    for line in narrate.describe_doubts(plan):
+        narrate.warn(line)
+    result: Result = supervise(plan, outlet.sinks())
+    outlet.finish(result)
+    for line in narrate.describe_trouble(result, recorder.problem if recorder else ""):
+        narrate.warn(line)
+    if not quiet:
+        narrate.say(narrate.describe_end(result))
+        if recorder:
+            narrate.say(f"recorded as {recorder.path.name} (toolkit recordings show last)")
+    return result.status

@@ -1,0 +1,33 @@
+"""What nearly every command starts from: the places, the settings, the catalog and the facts of this host."""
+
+from __future__ import annotations
+
+import os
+
+from toolkit.config import Settings, load_settings
+from toolkit.host import load_facts
+from toolkit.model import Facts, Index, Value
+from toolkit.paths import Paths, check_state_owner, find_paths
+from toolkit.snapshot.index import load_index
+
+
+class Session(Value, frozen=True, kw_only=False):
+    """Loaded once a command; nothing in it changes."""
+
+    paths: Paths
+    settings: Settings
+    index: Index
+    facts: Facts
+
+
+def open_session() -> Session:
+    """Load everything for this user on this host. Raises ToolkitError."""
+    paths = own_paths()
+    return Session(paths, load_settings(paths.settings), load_index(paths), load_facts(paths.facts))
+
+
+def own_paths() -> Paths:
+    """This user's places. Raises StateError for state that others can write."""
+    paths = find_paths(dict(os.environ), os.getuid())
+    check_state_owner(paths.state, os.getuid())
+    return paths

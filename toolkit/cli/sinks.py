@@ -1,0 +1,168 @@
+"""Where a run's output goes: to our own stdout and stderr as it comes, or as JSON lines, and to the recording."""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import Protocol
+
+import msgspec
+
+from toolkit.cli.render import SHAPE
+from toolkit.launch.supervise import Sinks
+from toolkit.model import Cost, Plan, Result, Value
+from toolkit.output.frames import Frame, Histogram
+from toolkit.output.parse import FrameParser
+from toolkit.recordings.write import Recorder
+
+
+class StartEvent(Value, frozen=True, tag_field="event", tag="start", omit_defaults=False):
+    """The first line of `run --json`."""
+
+    shape: int
+    plan: Plan
+    recording: str
+
+
+class OutputEvent(Value, frozen=True, tag_field="event", tag="output", omit_defaults=False):
+    """What the tool printed, as it came; bytes that are no UTF-8 are replaced here, and kept in the recording."""
+
+    stream: str
+    text: str
+
+
+class FrameEvent(Value, frozen=True, tag_field="event", tag="frame", omit_defaults=False):
+    """A piece of stdout that was understood."""
+
+    frame: Histogram
+
+
+class ResultEvent(Value, frozen=True, tag_field="event", tag="result", omit_defaults=False):
+    """The last line of `run --json`."""
+
+    result: Result
+
+
+class Outlet(Protocol):
+    """What the two ways to show a run have in common."""
+
+    def start(self, plan: Plan) -> None:
+        """The run begins."""
+        ...
+
+    def sinks(self) -> Sinks:
+        """Where its output goes."""
+        ...
+
+    def finish(self, result: Result) -> None:
+        """The run is over."""
+        ...
+
+
+def open_outlet(recorder: Recorder | None, *, as_json: bool) -> Outlet:
+    """The outlet that was asked for."""
+    return JsonOutlet(Tap(recorder)) if as_json else PlainOutlet(Tap(recorder))
+
+
+class Tap:
+    """What both outlets do with output before anybody sees it: keep it, and read it."""
+
+    def __init__(self, recorder: Recorder | None) -> None:
+        self.recorder = recorder
+        self._parser = FrameParser()
+
+    def take(self, stream: str, data: bytes) -> tuple[Frame, ...]:
+        """Bytes of stream O or E; gives the frames that they complete."""
+        if self.recorder:
+            self.recorder.take_output(stream, data)
+        return self._keep(self._parser.feed(data)) if stream == "O" else ()
+
+    def take_cost(self, cost: Cost) -> None:
+        """One sample of the meter."""
+        if self.recorder:
+            self.recorder.take_cost(cost)
+
+    def finish(self, result: Result) -> tuple[Frame, ...]:
+        """The run is over; gives the frames that were still pending."""
+        frames = self._keep(self._parser.finish())
+        if self.recorder:
+            self.recorder.finish(result)
+        return frames
+
+    def _keep(self, frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+        if self.recorder:
+            self.recorder.take_frames(frames)
+        return frames
+
+
+class PlainOutlet:
+    """The tool's bytes, untouched."""
+
+    def __init__(self, tap: Tap) -> None:
+        self._tap = tap
+
+    def start(self, plan: Plan) -> None:
+        return
+
+    def sinks(self) -> Sinks:
+        return Sinks(
+            stdout=lambda data: self._pass(1, "O", data),
+            stderr=lambda data: self._pass(2, "E", data),
+            cost=self._tap.take_cost,
+        )
+
+    def finish(self, result: Result) -> None:
+        self._tap.finish(result)
+
+    def _pass(self, descriptor: int, stream: str, data: bytes) -> bool:
+        # Recorded first: what the person saw is always in the recording.
+        self._tap.take(stream, data)
+        return write_all(descriptor, data)
+
+
+class JsonOutlet:
+    """One JSON object a line, each complete when it is printed."""
+
+    def __init__(self, tap: Tap) -> None:
+        self._tap = tap
+
+    def start(self, plan: Plan) -> None:
+        recorder = self._tap.recorder
+        _emit(StartEvent(shape=SHAPE, plan=plan, recording=str(recorder.path) if recorder else ""))
+
+    def sinks(self) -> Sinks:
+        return Sinks(
+            stdout=lambda data: self._pass("stdout", "O", data),
+            stderr=lambda data: self._pass("stderr", "E", data),
+            cost=self._tap.take_cost,
+        )
+
+    def finish(self, result: Result) -> None:
+        _emit_frames(self._tap.finish(result))
+        _emit(ResultEvent(result=result))
+
+    def _pass(self, name: str, stream: str, data: bytes) -> bool:
+        frames = self._tap.take(stream, data)
+        still_read = _emit(OutputEvent(stream=name, text=data.decode("utf-8", "replace")))
+        return _emit_frames(frames) and still_read
+
+
+def _emit_frames(frames: tuple[Frame, ...]) -> bool:
+    return all(_emit(FrameEvent(frame=frame)) for frame in frames if isinstance(frame, Histogram))
+
+
+def _emit(event: Value) -> bool:
+    return write_all(1, msgspec.json.encode(event) + b"\n")
+
+
+def write_all(descriptor: int, data: bytes) -> bool:
+    """Write everything; False when nobody can read it any more (a closed pipe, a lost terminal, a full disk)."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:  # somebody made our stdout non-blocking
+            select.select([], [descriptor], [])
+        except OSError:
+            return False
+    return True
