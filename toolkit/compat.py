@@ -48,6 +48,8 @@ HEADER_PACKAGES: tuple[tuple[frozenset[str], str, str], ...] = (
     (frozenset({"arch"}), r"-arch\d", "pacman -S --noconfirm linux-headers"),
 )
 
+TRACEFS_FIX = "mount -t tracefs nodev /sys/kernel/tracing"
+
 EVENT_KINDS = frozenset(
     {
         NeedKind.TRACEPOINT,
@@ -239,12 +241,18 @@ def _in_set(name: str, known: Fact[Set[str]], missing: str) -> Answer:
 
 
 def _tracepoint(need: Need, facts: Facts) -> Answer:
+    if facts.tracepoints.value is None:
+        return _no_tracefs(facts)
     return _in_set(need.name, facts.tracepoints, f"this kernel has no tracepoint {need.name}")
+
+
+def _no_tracefs(facts: Facts) -> Answer:
+    return Answer(None, facts.tracepoints.unknown, "" if facts.tracefs.known else TRACEFS_FIX)
 
 
 def _raw_tracepoint(need: Need, facts: Facts) -> Answer:
     if facts.tracepoints.value is None:
-        return Answer(None, facts.tracepoints.unknown)
+        return _no_tracefs(facts)
     # A raw tracepoint has no system in its name. sys_enter and sys_exit are shown under raw_syscalls. Some raw
     # tracepoints are declared without an event (DECLARE_TRACE), so tracefs does not show them: pelt_cfs_tp and kin.
     if need.name.endswith("_tp"):

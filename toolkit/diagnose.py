@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from toolkit.compat import find_missing_rights, header_fix
+from toolkit.compat import TRACEFS_FIX, find_missing_rights, header_fix
 from toolkit.model import Engine, Facts, Index, Value
 
 DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "pop", "kali"})
@@ -86,7 +86,7 @@ def _rights(facts: Facts) -> Finding:
 def _tracefs(facts: Facts) -> Finding:
     if facts.tracefs.value is None:
         rights = find_missing_rights(facts)
-        fix = rights.fix if rights else "mount -t tracefs nodev /sys/kernel/tracing"
+        fix = rights.fix if rights else TRACEFS_FIX
         return Finding(subject="tracefs", level=Level.PROBLEM, text=facts.tracefs.unknown, fix=fix)
     if facts.tracepoints.value is None:
         return Finding(subject="tracefs", level=Level.PROBLEM, text=facts.tracepoints.unknown)

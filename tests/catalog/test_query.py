@@ -68,6 +68,12 @@ def test_a_source_without_that_tool_says_who_has_it() -> None:
     assert "bcc/runqlat, inhouse/runqlat, libbpf-tools/runqlat" in caught.value.fix
 
 
+def test_a_tool_of_another_category_says_which() -> None:
+    with pytest.raises(NoSuchTool, match="runqlat is not in mem") as caught:
+        resolve_name(INDEX, "memory/runqlat")
+    assert caught.value.fix == "it is cpu/runqlat"
+
+
 def test_categories_have_long_names() -> None:
     assert find_category(INDEX, "memory") == "mem"
     assert find_category(INDEX, "Mem") == "mem"

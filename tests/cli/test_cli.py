@@ -128,6 +128,19 @@ def test_a_closed_pipe_is_no_error_message(own_home: Path) -> None:
     assert done.stdout.splitlines()[-1] in ("0", "141")
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_no_trouble(own_home: Path, closed: str) -> None:
+    command = f"{sys.executable} -m toolkit list {closed}"
+    assert subprocess.run(["bash", "-c", command], cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_a_full_disk_below_stdout_is_said(own_home: Path) -> None:
+    command = f"{sys.executable} -m toolkit list > /dev/full"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 125
+    assert done.stderr == "toolkit: cannot write to stdout: No space left on device\n"
+
+
 def test_the_list_fits_a_narrow_terminal(own_home: Path) -> None:
     import pty
 

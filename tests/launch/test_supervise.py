@@ -29,13 +29,13 @@ class Collected:
         self.costs: list[Cost] = []
 
     def sinks(self, keep_reading: bool = True) -> Sinks:
-        def take(data: bytes) -> bool:
+        def take(data: bytes) -> str:
             self.stdout += data
-            return keep_reading
+            return "" if keep_reading else "nobody reads it"
 
-        def take_error(data: bytes) -> bool:
+        def take_error(data: bytes) -> str:
             self.stderr += data
-            return True
+            return ""
 
         return Sinks(stdout=take, stderr=take_error, cost=self.costs.append)
 

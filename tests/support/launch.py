@@ -15,12 +15,12 @@ from toolkit.launch.supervise import Sinks, supervise
 def main() -> None:
     deadline, grace, *argv = sys.argv[1:]
 
-    def write(data: bytes) -> bool:
+    def write(data: bytes) -> str:
         try:
             os.write(1, data)
         except BrokenPipeError:
-            return False
-        return True
+            return "closed"
+        return ""
 
     result = supervise(
         plan_for(*argv, deadline=float(deadline), grace=float(grace)),

@@ -37,6 +37,8 @@ def resolve_name(index: Index, name: str) -> Asked:
     chosen = tuple(one for one in variants if prefix in (one.found.upstream, one.found.source))
     if chosen:
         return Asked(tool, chosen, True)
+    if category:
+        raise NoSuchTool(f"{tool.name} is not in {category}", fix=f"it is {tool.category}/{tool.name}")
     raise NoSuchTool(f"{prefix!r} has no {last}", fix=_offer_variants(tool, variants))
 
 

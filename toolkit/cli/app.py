@@ -103,6 +103,7 @@ def cli(context: click.Context, version: bool, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    open_standard_streams()
     try:
         status = cli.main(prog_name="toolkit", standalone_mode=False)
         sys.stdout.flush()
@@ -116,12 +117,36 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # Whatever Python still holds for stdout can go nowhere; without this it complains at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(PIPE_CLOSED)
     except Exception as error:  # noqa: BLE001  a bug of ours: the one place that may catch everything
         sys.exit(_report_bug(error))
+    finally:
+        _forget_what_cannot_be_written()
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def open_standard_streams() -> None:
+    """Open /dev/null in place of a standard stream that the caller closed.
+
+    Otherwise the next file that is opened, such as a recording, would become our stdout.
+    """
+    for descriptor, mode in enumerate(("r", "w", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number is the one that is closed
+        name = ("stdin", "stdout", "stderr")[descriptor]
+        if getattr(sys, name) is None:
+            stream = open(descriptor, mode, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
+def _forget_what_cannot_be_written() -> None:
+    """Let Python's last flush of stdout succeed: where it would fail, we have already said so."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _report(what: str, fix: str, status: int) -> int:

@@ -38,7 +38,7 @@ def describe_doubts(plan: Plan) -> Iterator[str]:
     """What should be known before the output is believed."""
     if plan.choice.verdict.status is not Status.RUNS:
         for reason in plan.choice.verdict.reasons:
-            yield f"{plan.choice.verdict.status}: {reason.text}"
+            yield f"{plan.choice.verdict.status}: {reason.text}{f' -> {reason.fix}' if reason.fix else ''}"
     if outlives_limit(plan):
         asked = plan.choice.duration or 0
         yield f"the arguments ask for {asked:g} s, the limit is {plan.deadline:g} s: add `--duration {asked + 5:g}`"

@@ -108,5 +108,5 @@ def _copy(file: Path) -> None:
         raise StateError(f"cannot read {file}: {error.strerror}") from error
     with source:
         while data := source.read(1 << 16):
-            if not write_all(1, data):
+            if write_all(1, data):
                 raise BrokenPipeError

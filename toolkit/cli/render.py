@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import click
 
+from toolkit.errors import StateError
 from toolkit.model import Status, Verdict
 
 SHAPE = 1  # of every --json document; docs/json.md says what is in them
@@ -46,15 +47,24 @@ def cut(text: str, width: int) -> str:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines at once: one write, so that a pipe's reader sees them together."""
-    click.echo("\n".join(lines))
+    """Print lines at once, so that a pipe's reader sees them together. Raises StateError."""
+    _print("\n".join(lines))
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document, indented; values of our types become objects."""
+    """Print one JSON document, indented; values of our types become objects. Raises StateError."""
     import msgspec
 
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    _print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def _print(text: str) -> None:
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StateError(f"cannot write to stdout: {error.strerror}") from error
 
 
 def first_reason(verdict: Verdict) -> str:

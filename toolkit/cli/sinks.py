@@ -114,7 +114,7 @@ class PlainOutlet:
     def finish(self, result: Result) -> None:
         self._tap.finish(result)
 
-    def _pass(self, descriptor: int, stream: str, data: bytes) -> bool:
+    def _pass(self, descriptor: int, stream: str, data: bytes) -> str:
         # Recorded first: what the person saw is always in the recording.
         self._tap.take(stream, data)
         return write_all(descriptor, data)
@@ -141,28 +141,31 @@ class JsonOutlet:
         _emit_frames(self._tap.finish(result))
         _emit(ResultEvent(result=result))
 
-    def _pass(self, name: str, stream: str, data: bytes) -> bool:
+    def _pass(self, name: str, stream: str, data: bytes) -> str:
         frames = self._tap.take(stream, data)
-        still_read = _emit(OutputEvent(stream=name, text=data.decode("utf-8", "replace")))
-        return _emit_frames(frames) and still_read
+        closed = _emit(OutputEvent(stream=name, text=data.decode("utf-8", "replace")))
+        return closed or _emit_frames(frames)
 
 
-def _emit_frames(frames: tuple[Frame, ...]) -> bool:
-    return all(_emit(FrameEvent(frame=frame)) for frame in frames if isinstance(frame, Histogram))
+def _emit_frames(frames: tuple[Frame, ...]) -> str:
+    emitted = (_emit(FrameEvent(frame=frame)) for frame in frames if isinstance(frame, Histogram))
+    return next(filter(None, emitted), "")
 
 
-def _emit(event: Value) -> bool:
+def _emit(event: Value) -> str:
     return write_all(1, msgspec.json.encode(event) + b"\n")
 
 
-def write_all(descriptor: int, data: bytes) -> bool:
-    """Write everything; False when nobody can read it any more (a closed pipe, a lost terminal, a full disk)."""
+def write_all(descriptor: int, data: bytes) -> str:
+    """Write everything; says why it could not (a closed pipe, a lost terminal, a full disk), empty if it could."""
     rest = memoryview(data)
     while rest:
         try:
             rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:  # somebody made our stdout non-blocking
             select.select([], [descriptor], [])
-        except OSError:
-            return False
-    return True
+        except BrokenPipeError:
+            return "nobody reads its output any more"
+        except OSError as error:
+            return f"its output cannot be written any more ({error.strerror})"
+    return ""

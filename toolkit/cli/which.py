@@ -54,5 +54,5 @@ def command(as_json: bool, tool: str, arguments: tuple[str, ...]) -> None:
         )
         render.print_json(answer)
         return
-    click.echo(f"{choice.variant.id}  {choice.variant.found.path}")
-    click.echo(f"  {choice.verdict.status}; {choice.why}")
+    first = f"{choice.variant.id}  {choice.variant.found.path}"
+    render.print_lines((first, f"  {choice.verdict.status}; {choice.why}"))

@@ -31,10 +31,10 @@ ESCALATION = (Order.STOP, Order.TERMINATE, Order.KILL)
 
 @dataclass(frozen=True)
 class Sinks:
-    """Where a run's output and samples go. `stdout` and `stderr` return False when nobody reads them any more."""
+    """Where a run's output and samples go. `stdout` and `stderr` return why they take no more; empty if they do."""
 
-    stdout: Callable[[bytes], bool]
-    stderr: Callable[[bytes], bool]
+    stdout: Callable[[bytes], str]
+    stderr: Callable[[bytes], str]
     cost: Callable[[Cost], None]
 
 
@@ -135,8 +135,9 @@ class Run:
         kept = data[: max(0, len(data) - over)]
         self._dropped += len(data) - len(kept)
         sink = self._sinks.stdout if name == "stdout" else self._sinks.stderr
-        if kept and not sink(kept):
-            self.stop(Outcome.OUTPUT_CLOSED, f"nobody reads its {name} any more")
+        closed = sink(kept) if kept else ""
+        if closed:
+            self.stop(Outcome.OUTPUT_CLOSED, closed)
 
     def _hear(self, data: bytes) -> None:
         *lines, self._events = (self._events + data).split(b"\n")
