@@ -1,0 +1,176 @@
+"""The in-house tools on this kernel, each with a small workload of our own: they see it, in the form they promise."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from toolkit.paths import data_folder
+
+pytestmark = [pytest.mark.root, pytest.mark.bpf, pytest.mark.bpftrace]
+
+SCRIPTS = sorted((data_folder() / "inhouse").glob("*/*.bt"))
+CLOCK = re.compile(r"^\d\d:\d\d:\d\d$", re.MULTILINE)
+
+
+def script(name: str) -> str:
+    return str(next(path for path in SCRIPTS if path.stem == name))
+
+
+@contextmanager
+def tracing(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a tool and wait until it is tracing."""
+    tool = subprocess.Popen(
+        ["bpftrace", "-B", "line", script(name), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd="/",
+    )
+    try:
+        assert tool.stdout is not None
+        while "Attaching" not in tool.stdout.readline():
+            assert tool.poll() is None
+        tool.stdout.readline()  # what BEGIN prints
+        time.sleep(1.0)
+        yield tool
+    finally:
+        tool.kill()
+        tool.wait()
+
+
+def stop(tool: subprocess.Popen[str]) -> str:
+    tool.send_signal(signal.SIGINT)
+    return tool.communicate(timeout=15)[0]
+
+
+def wait_for_line(tool: subprocess.Popen[str], text: str) -> str:
+    """The first line with this text, and a little more than the time a tool needs to print it."""
+    assert tool.stdout is not None
+    alarm = threading.Timer(10, tool.kill)
+    alarm.start()
+    try:
+        return next((line for line in tool.stdout if text in line), "")
+    finally:
+        alarm.cancel()
+
+
+@contextmanager
+def busy(work: str) -> Iterator[None]:
+    child = subprocess.Popen(["/bin/sh", "-c", f"while :; do {work}; done"], cwd="/var/tmp")
+    try:
+        yield
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_each_says_what_it_is_and_how_to_call_it(path: Path) -> None:
+    head = path.read_text().split("*/")[0]
+    assert path.read_text().startswith("#!/usr/bin/env bpftrace\n/*\n * ")
+    assert f"\n * {path.stem} - " in head
+    assert f"\n * Usage: {path.stem} [interval [count]]\n" in head
+    for word in ("How:", "Overhead:", "Limits:", "SPDX-License-Identifier: Apache-2.0"):
+        assert f"\n * {word}" in head
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_each_uses_tracepoints_only_and_needs_no_headers(path: Path) -> None:
+    code = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+    assert not re.search(r"#\s*include|\b(k|kret|u|uret)probe:|\bfentry:|\bkfunc:|curtask|\bstruct ", code)
+
+
+@pytest.mark.parametrize(("name", "work"), [("runqlat", "sleep 0.01"), ("syscount", ":")])
+def test_a_summary_is_printed_count_times_and_not_once_more(name: str, work: str) -> None:
+    with busy(work):
+        done = subprocess.run(["bpftrace", script(name), "1", "2"], capture_output=True, text=True, check=True)
+    assert len(CLOCK.findall(done.stdout)) == 2
+    maps = re.findall(r"^@(\w+)", done.stdout, re.MULTILINE)
+    assert set(maps) <= {"usecs", "syscalls", "processes"}
+    assert "WARNING" not in done.stderr
+
+
+def test_without_a_count_it_prints_when_it_is_interrupted() -> None:
+    with busy("sleep 0.01"), tracing("runqlat") as tool:
+        text = stop(tool)
+    assert len(CLOCK.findall(text)) == 1
+    assert text.count("@usecs:") == 1
+    assert re.search(r"^\[\d+, \d+\) +\d+ \|@+", text, re.MULTILINE)
+
+
+def test_biolatency_times_what_we_write() -> None:
+    with (
+        busy("dd if=/dev/zero of=toolkit-test-io bs=4k count=16 oflag=dsync 2>/dev/null"),
+        tracing("biolatency") as tool,
+    ):
+        time.sleep(1)
+        text = stop(tool)
+    Path("/var/tmp/toolkit-test-io").unlink(missing_ok=True)
+    assert "@usecs:" in text
+    assert "|@" in text
+
+
+def test_execsnoop_shows_a_program_with_its_arguments() -> None:
+    mark = secrets.token_hex(6)
+    with tracing("execsnoop") as tool:
+        child = subprocess.Popen(["/bin/true", "one", mark])
+        child.wait()
+        line = wait_for_line(tool, mark)
+    assert re.match(r"\d\d:\d\d:\d\d ", line)
+    assert line.split()[1:3] == [str(child.pid), str(os.getpid())]
+    assert line.rstrip().endswith(f"/bin/true one {mark}")
+
+
+def test_execsnoop_shows_one_that_failed_with_its_errno() -> None:
+    mark = f"/nonexistent/{secrets.token_hex(6)}"
+    with tracing("execsnoop") as tool:
+        subprocess.run(["/bin/sh", "-c", mark], check=False, stderr=subprocess.DEVNULL)
+        line = wait_for_line(tool, f"  2 {mark}")
+    assert line.split()[3:] == ["2", mark]
+
+
+def test_opensnoop_shows_what_is_opened_and_what_is_not_there(tmp_path: Path) -> None:
+    there, gone = f"/tmp/{secrets.token_hex(6)}", f"/tmp/{secrets.token_hex(6)}"
+    Path(there).touch()
+    with tracing("opensnoop") as tool:
+        Path(there).read_text()
+        found = wait_for_line(tool, there).split()
+        assert not Path(gone).exists()
+        with pytest.raises(FileNotFoundError):
+            Path(gone).read_text()
+        missing = wait_for_line(tool, gone).split()
+    Path(there).unlink()
+    assert found[1] == str(os.getpid())
+    assert int(found[3]) >= 0
+    assert found[4] == "0"
+    assert missing[3:5] == ["-1", "2"]
+
+
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_tcplife_shows_a_connection_with_its_ports_and_duration(family: int, address: str) -> None:
+    with tracing("tcplife") as tool:
+        server = socket.create_server((address, 0), family=family)
+        port = server.getsockname()[1]
+        client = socket.create_connection((address, port))
+        accepted, _ = server.accept()
+        time.sleep(0.2)
+        client.close()
+        accepted.close()
+        server.close()
+        line = wait_for_line(tool, f" {port}").split()
+    assert address in line
+    assert str(port) in line
+    milliseconds = float(line[3])
+    assert 150 <= milliseconds < 5000
