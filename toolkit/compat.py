@@ -11,6 +11,7 @@ from collections.abc import Callable, Set
 from fnmatch import fnmatchcase
 
 from toolkit.model import (
+    ATTACH_KINDS,
     Engine,
     Fact,
     Facts,
@@ -49,24 +50,6 @@ HEADER_PACKAGES: tuple[tuple[frozenset[str], str, str], ...] = (
 )
 
 TRACEFS_FIX = "mount -t tracefs nodev /sys/kernel/tracing"
-
-EVENT_KINDS = frozenset(
-    {
-        NeedKind.TRACEPOINT,
-        NeedKind.RAW_TRACEPOINT,
-        NeedKind.TP_BTF,
-        NeedKind.KPROBE,
-        NeedKind.FENTRY,
-        NeedKind.UPROBE,
-        NeedKind.USDT,
-        NeedKind.PERF_EVENT,
-        NeedKind.LSM,
-        NeedKind.ITER,
-        NeedKind.STRUCT_OPS,
-        NeedKind.NETWORK,
-        NeedKind.ATTACH,
-    }
-)
 
 
 class Answer(Value, frozen=True, kw_only=False):
@@ -181,7 +164,7 @@ def _sees_something(variant: Variant, facts: Facts) -> bool:
     events = tuple(
         requirement
         for requirement in variant.analysis.requirements
-        if all(need.kind in EVENT_KINDS for need in requirement.any_of)
+        if all(need.kind in ATTACH_KINDS for need in requirement.any_of)
     )
     return not events or any(answer_requirement(requirement, facts).met for requirement in events)
 
@@ -215,7 +198,7 @@ def _fold(misses: list[tuple[Need, Answer]]) -> tuple[Reason, ...]:
         grouped.setdefault((answer.cause, answer.fix), []).append(need)
     reasons: list[Reason] = []
     for (cause, fix), needs in grouped.items():
-        names = tuple(dict.fromkeys(need.name for need in needs if need.name and need.kind in EVENT_KINDS))
+        names = tuple(dict.fromkeys(need.name for need in needs if need.name and need.kind in ATTACH_KINDS))
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         wanted = "" if all(name in cause for name in names) else f"; wanted: {', '.join(names[:3])}{more}"
         reasons.append(Reason(text=cause + wanted, fix=fix, need=needs[0]))

@@ -98,6 +98,26 @@ class NeedKind(StrEnum):
     PROGRAM = "program"  # an executable or library that is traced or called
 
 
+# The needs that name a place where a program is attached; the others are things that it reads or is run by.
+ATTACH_KINDS = frozenset(
+    {
+        NeedKind.TRACEPOINT,
+        NeedKind.RAW_TRACEPOINT,
+        NeedKind.TP_BTF,
+        NeedKind.KPROBE,
+        NeedKind.FENTRY,
+        NeedKind.UPROBE,
+        NeedKind.USDT,
+        NeedKind.PERF_EVENT,
+        NeedKind.LSM,
+        NeedKind.ITER,
+        NeedKind.STRUCT_OPS,
+        NeedKind.NETWORK,
+        NeedKind.ATTACH,
+    }
+)
+
+
 class Need(Value, frozen=True):
     """One thing that can be there or not."""
 

@@ -5,26 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from toolkit.model import Need, NeedKind, Requirement
-
-# Needs that name a place where a program is attached; the others are things that it reads or is run by.
-ATTACH_KINDS = frozenset(
-    {
-        NeedKind.TRACEPOINT,
-        NeedKind.RAW_TRACEPOINT,
-        NeedKind.TP_BTF,
-        NeedKind.KPROBE,
-        NeedKind.FENTRY,
-        NeedKind.UPROBE,
-        NeedKind.USDT,
-        NeedKind.PERF_EVENT,
-        NeedKind.LSM,
-        NeedKind.ITER,
-        NeedKind.STRUCT_OPS,
-        NeedKind.NETWORK,
-        NeedKind.ATTACH,
-    }
-)
+from toolkit.model import ATTACH_KINDS, Need, NeedKind, Requirement
 
 # Words that came, went or changed when the kernel renamed functions and events; without them old and new are equal.
 _RENAMED = {
