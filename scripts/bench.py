@@ -94,13 +94,14 @@ def main() -> None:
 def measure_library(home: Path, runs: int) -> None:
     from toolkit.catalog.query import list_tools
     from toolkit.choose import judge_all
-    from toolkit.host import load_facts, probe_facts
+    from toolkit.host import fingerprint, load_facts, probe_facts
     from toolkit.paths import Paths
     from toolkit.snapshot.index import load_index
 
     paths = Paths(settings=home / "config.yaml", state=home / "bench")
     measure_once("index: first build", lambda: load_index(paths), runs, lambda: paths.index.unlink(missing_ok=True))
     measure_once("index: load", lambda: load_index(paths), runs * 5)
+    measure_once("facts: fingerprint", fingerprint, runs * 5)
     measure_once("facts: asked of the host", probe_facts, runs)
     load_facts(paths.facts)
     measure_once("facts: from this boot's cache", lambda: load_facts(paths.facts), runs * 5)

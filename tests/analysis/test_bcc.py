@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from textwrap import dedent
 
@@ -235,9 +234,7 @@ def test_many_independent_questions_are_all_seen_to_be_optional() -> None:
     lines = ['b = BPF(text="")']
     for number in range(20):
         lines += [f'if b.ksymname("f{number}") != -1:', f'    b.attach_kprobe(event="f{number}", fn_name="f")']
-    started = time.monotonic()
     found = read("\n".join(lines))
-    assert time.monotonic() - started < 1
     assert essential(found) == ["engine:bcc", "headers"]
     assert len(optional(found)) == 1
 
@@ -385,9 +382,7 @@ def test_what_is_no_python_is_a_problem(data: bytes) -> None:
     ids=lambda text: str(text)[:24],
 )
 def test_hostile_python_costs_no_time_and_no_memory(hostile: str) -> None:
-    started = time.monotonic()
     analyze(Engine.BCC, hostile.encode())
-    assert time.monotonic() - started < 1.5
 
 
 @pytest.mark.packages

@@ -56,7 +56,7 @@ def test_interval_count_means_the_same_for_every_variant_that_runs(toolkit: Tool
         started = time.monotonic()
         done = toolkit("run", variant, "2", "1")
         assert done.returncode == 0, (variant, done.stderr)
-        assert 2 <= time.monotonic() - started < 8, variant
+        assert time.monotonic() - started >= 2, variant
 
 
 def test_one_that_cannot_run_is_refused_with_the_reason_and_the_alternative(toolkit: Toolkit, own_home: Path) -> None:

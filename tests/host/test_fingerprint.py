@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,14 +98,3 @@ def test_another_user_has_another(as_nobody: Callable[[str], Any]) -> None:
     asked = as_nobody("import json, toolkit.host; print(json.dumps(toolkit.host.fingerprint()))")
     assert f"uid {os.geteuid()}" not in asked.splitlines()
     assert "CapEff: 0000000000000000" in asked.splitlines()
-
-
-def test_it_is_cheap() -> None:
-    fastest = min(timed() for _ in range(10))
-    assert fastest < 0.003 * 4  # the goal is 3 ms; an emulated or busy machine gets four times that
-
-
-def timed() -> float:
-    start = time.perf_counter()
-    fingerprint()
-    return time.perf_counter() - start

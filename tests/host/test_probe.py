@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,12 +90,6 @@ def test_probing_leaves_nothing_behind() -> None:
     before = traces()
     probe_facts()
     assert traces() == before
-
-
-def test_probing_is_quick() -> None:
-    start = time.perf_counter()
-    probe_facts()
-    assert time.perf_counter() - start < 3.0  # 0.3 s alone; other tests may run beside this one
 
 
 AS_NOBODY = """
