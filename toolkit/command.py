@@ -25,11 +25,16 @@ class Captured:
         return self.status == 0
 
 
-def capture_command(argv: tuple[str, ...], *, seconds: float = 5.0) -> Captured:
+def capture_command(argv: tuple[str, ...], *, seconds: float = 5.0, environ: dict[str, str] | None = None) -> Captured:
     """Run argv without a shell, with a bounded time and a built environment; never raises for what it does."""
     try:
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, env=ENVIRONMENT, check=False
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds,
+            env={**ENVIRONMENT, **(environ or {})},
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return Captured(None, "", "", f"{argv[0]} did not answer within {seconds:g} s")

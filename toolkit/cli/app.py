@@ -19,6 +19,10 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE, what a shell reports for `toolkit list | hea
 COMMANDS = {
     "list": "What is there, and what runs on this kernel.",
     "info": "Everything about one tool: its variants, whether they run here, and why not.",
+    "search": "Tools by what they do or help with, in your words.",
+    "examples": "The example text that came with a tool.",
+    "man": "A tool's manual page.",
+    "source": "The program text of a tool.",
     "which": "Which variant `run` would take, and its file.",
     "run": "Run the best variant of a tool, within limits, recorded.",
     "doctor": "What this host lacks for BPF tools, and the command that mends it.",
@@ -34,6 +38,14 @@ def _load(name: str) -> click.Command:
             from toolkit.cli.list import command
         case "info":
             from toolkit.cli.info import command
+        case "search":
+            from toolkit.cli.search import command
+        case "examples":
+            from toolkit.cli.examples import command
+        case "man":
+            from toolkit.cli.man import command
+        case "source":
+            from toolkit.cli.source import command
         case "which":
             from toolkit.cli.which import command
         case "run":
