@@ -39,13 +39,38 @@ class Category(Value, frozen=True):
     aliases: tuple[str, ...] = ()
 
 
+class Engine(StrEnum):
+    """What executes a variant."""
+
+    BPFTRACE = "bpftrace"
+    BCC = "bcc"  # a Python that can `import bcc`
+    NATIVE = "native"  # an ELF with an embedded BPF object
+    SHELL = "shell"
+
+
+class ToolFiles(Value, frozen=True):
+    """Which files of a repository are tools: those in a folder (a pattern) whose name fits, and what executes them."""
+
+    folder: str
+    files: str
+    engine: Engine
+
+
 class Source(Value, frozen=True):
-    """Where variants come from: the distribution's packages, this project, later any git repository."""
+    """Where variants come from: the distribution's packages, this project, or a git repository, which has a url."""
 
     name: str
     summary: str
     licence: str = ""
     url: str = ""
+    follows: Engine | None = None  # the engine whose version decides which tag fits
+    tags: str = ""  # what stands before the version in a tag's name: "v" for v0.17.0; empty: it has no releases
+    tools: tuple[ToolFiles, ...] = ()  # in order of preference: of two with the same stem, the first counts
+    examples: tuple[str, ...] = ()  # patterns with {} for the stem
+    man: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()  # patterns of files that tools read or run
+    hints: dict[str, str] = {}  # folder name -> category
+    revisions: tuple[str, ...] = ("match",)  # match, latest, a tag, or a commit
 
 
 class Tool(Value, frozen=True):
@@ -62,15 +87,6 @@ class Tool(Value, frozen=True):
 
 
 # --- What can be started ------------------------------------------------------------------------------------------
-
-
-class Engine(StrEnum):
-    """What executes a variant."""
-
-    BPFTRACE = "bpftrace"
-    BCC = "bcc"  # a Python that can `import bcc`
-    NATIVE = "native"  # an ELF with an embedded BPF object
-    SHELL = "shell"
 
 
 class NeedKind(StrEnum):

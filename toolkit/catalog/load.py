@@ -13,7 +13,7 @@ import msgspec
 
 from toolkit.documents import Entry, convert_entry, point_at, read_entries
 from toolkit.errors import SettingsError
-from toolkit.model import Category, Risk, Source, Tool, Value
+from toolkit.model import Category, Engine, Risk, Source, Tool, ToolFiles, Value
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*", re.ASCII | re.IGNORECASE)
 Line = Annotated[str, msgspec.Meta(min_length=3, max_length=80)]
@@ -30,11 +30,19 @@ class CategoryEntry(Value, frozen=True):
 
 
 class SourceEntry(Value, frozen=True):
-    """One entry of sources.yaml."""
+    """One entry of sources.yaml; the fields are those of model.Source."""
 
     summary: Line
     licence: str = ""
     url: str = ""
+    follows: Engine | None = None
+    tags: str = ""
+    tools: tuple[ToolFiles, ...] = ()
+    examples: tuple[str, ...] = ()
+    man: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    hints: dict[str, str] = {}
+    revisions: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("match",)
 
 
 class ToolEntry(Value, frozen=True):
@@ -80,7 +88,7 @@ def _read_category(entry: Entry) -> Category:
 
 def _read_source(entry: Entry) -> Source:
     given = convert_entry(entry, SourceEntry)
-    return Source(name=_check_name(entry, entry.key), summary=given.summary, licence=given.licence, url=given.url)
+    return Source(name=_check_name(entry, entry.key), **msgspec.structs.asdict(given))
 
 
 def _read_tool(entry: Entry, known: set[str]) -> Tool:

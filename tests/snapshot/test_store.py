@@ -1,0 +1,161 @@
+"""Snapshots on disk: named by their content, whole or not there, swapped in at once, removed when old."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from toolkit.errors import StateError
+from toolkit.model import Engine
+from toolkit.snapshot.layout import SHAPE, Entry, Manifest, Origin, Role
+from toolkit.snapshot.store import (
+    collect_garbage,
+    current_name,
+    list_snapshots,
+    make_current,
+    name_snapshot,
+    read_current,
+    read_snapshot,
+    write_snapshot,
+)
+
+
+def make_manifest(texts: dict[str, str], commit: str = "a" * 40) -> tuple[Manifest, dict[str, bytes]]:
+    contents = {hashlib.sha256(text.encode()).hexdigest(): text.encode() for text in texts.values()}
+    entries = tuple(
+        Entry(
+            source="acme",
+            revision="v1",
+            path=path,
+            role=Role.TOOL,
+            stem=Path(path).stem,
+            engine=Engine.BPFTRACE,
+            category="disk",
+            executable=True,
+            size=len(text),
+            sha256=hashlib.sha256(text.encode()).hexdigest(),
+        )
+        for path, text in sorted(texts.items())
+    )
+    origin = Origin(source="acme", revision="v1", commit=commit)
+    return Manifest(shape=SHAPE, origins=(origin,), entries=entries), contents
+
+
+def put(root: Path, texts: dict[str, str]) -> str:
+    return write_snapshot(root, *make_manifest(texts)).id
+
+
+def test_it_is_named_by_its_content_on_every_machine(tmp_path: Path) -> None:
+    one = put(tmp_path / "here", {"disk/x.bt": "BEGIN {}"})
+    other = put(tmp_path / "there", {"disk/x.bt": "BEGIN {}"})
+    assert one == other
+    assert put(tmp_path / "here", {"disk/x.bt": "END {}"}) != one
+    assert name_snapshot(make_manifest({"disk/x.bt": "BEGIN {}"}, "b" * 40)[0]) != one
+
+
+def test_its_files_are_what_was_given_and_nobody_changes_them(tmp_path: Path) -> None:
+    name = put(tmp_path, {"disk/x.bt": "BEGIN {}"})
+    file = tmp_path / name / "files/acme/v1/disk/x.bt"
+    assert file.read_text() == "BEGIN {}"
+    assert file.stat().st_mode & 0o777 == 0o555
+
+
+def test_writing_the_same_again_changes_nothing(tmp_path: Path) -> None:
+    name = put(tmp_path, {"x.bt": "1"})
+    before = (tmp_path / name / "receipt.json").stat().st_mtime_ns
+    assert put(tmp_path, {"x.bt": "1"}) == name
+    assert (tmp_path / name / "receipt.json").stat().st_mtime_ns == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_one_without_a_receipt_or_with_another_content_is_none(tmp_path: Path) -> None:
+    name = put(tmp_path, {"x.bt": "1"})
+    receipt = tmp_path / name / "receipt.json"
+    text = receipt.read_bytes()
+    receipt.unlink()
+    assert read_snapshot(tmp_path, name) is None
+    assert put(tmp_path, {"x.bt": "1"}) == name  # it is made again, whole
+    receipt.write_bytes(text)
+    (tmp_path / name / "manifest.json").chmod(0o600)
+    (tmp_path / name / "manifest.json").write_text('{"shape": 1, "origins": [], "entries": []}')
+    assert read_snapshot(tmp_path, name) is None
+
+
+def test_no_space_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = put(tmp_path, {"x.bt": "1"})
+
+    def fail(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StateError, match="No space left"):
+        put(tmp_path, {"x.bt": "2"})
+    assert [one.id for one in list_snapshots(tmp_path)] == [first]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_readers_never_see_current_missing(tmp_path: Path) -> None:
+    root, current = tmp_path / "snapshots", tmp_path / "current"
+    names = [put(root, {"x.bt": str(number)}) for number in (1, 2)]
+    make_current(root, current, names[0])
+    seen: set[str | None] = set()
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.add(current_name(current))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(300):
+        make_current(root, current, names[number % 2])
+    done.set()
+    reader.join()
+    assert seen <= set(names)
+    found = read_current(root, current)
+    assert found is not None
+    assert found.id == names[1]
+
+
+def test_garbage_is_what_is_old_and_not_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, current = tmp_path / "snapshots", tmp_path / "current"
+    names = []
+    for number in range(5):
+        monkeypatch.setattr("toolkit.snapshot.store.time.time", lambda number=number: 1000.0 + number)
+        names.append(put(root, {"x.bt": str(number)}))
+    make_current(root, current, names[0])
+    (root / ".building-1-dead").mkdir()
+    assert set(collect_garbage(root, current, 2)) == {names[1], names[2]}
+    assert {one.id for one in list_snapshots(root)} == {names[0], names[3], names[4]}
+    assert not (root / ".building-1-dead").exists()
+
+
+def test_killed_at_any_moment_it_is_whole_or_not_there(tmp_path: Path) -> None:
+    root = tmp_path / "snapshots"
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom tests.snapshot.test_store import put\n"
+        "print('ready', flush=True)\n"
+        "for n in range(10**6): put(Path(sys.argv[1]), {f'{k}.bt': f'{n} {k}' for k in range(20)})"
+    )
+    for moment in range(12):
+        writer = subprocess.Popen([sys.executable, "-c", code, str(root)], cwd=ROOT, stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(0.003 * moment)
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        for snapshot in list_snapshots(root):
+            for entry in snapshot.manifest.entries:
+                data = (Path(snapshot.path) / entry.file).read_bytes()
+                assert hashlib.sha256(data).hexdigest() == entry.sha256
+        collect_garbage(root, tmp_path / "current", 100)
+        assert not list(root.glob(".building-*"))

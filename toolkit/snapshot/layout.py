@@ -1,0 +1,79 @@
+"""A snapshot's files as types: what it was made of, which files it holds, and the receipt that says it is whole.
+
+`<id>/manifest.json` is the snapshot's content and nothing else: the same sources at the same commits give the same
+bytes, and so the same id, on every machine. `<id>/files/<source>/<revision>/<path>` are the files.
+`<id>/receipt.json` is written last; a folder without it is not a snapshot.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from toolkit.model import Engine, Value
+
+SHAPE = 1
+
+
+class Role(StrEnum):
+    """What a file of a source is for."""
+
+    TOOL = "tool"
+    EXAMPLE = "example"
+    MAN = "man"
+    PART = "part"  # a file that tools read or run: tools/lib/ucalls.py, netqtop.c
+
+
+class Origin(Value, frozen=True):
+    """One revision of a source: its name as people say it, and the commit that it is."""
+
+    source: str
+    revision: str
+    commit: str
+
+
+class Entry(Value, frozen=True, omit_defaults=False):
+    """One file of a snapshot; `path` is the one in its repository."""
+
+    source: str
+    revision: str
+    path: str
+    role: Role
+    stem: str  # the tool that it is, or that it documents; "" for a part
+    engine: Engine | None
+    category: str  # a hint from its folder
+    executable: bool
+    size: int
+    sha256: str
+
+    @property
+    def file(self) -> str:
+        """Its path below the snapshot's folder."""
+        return f"files/{self.source}/{self.revision}/{self.path}"
+
+
+class Manifest(Value, frozen=True, omit_defaults=False):
+    """The content of a snapshot, in order of source, revision and path."""
+
+    shape: int
+    origins: tuple[Origin, ...]
+    entries: tuple[Entry, ...]
+
+
+class Receipt(Value, frozen=True, omit_defaults=False):
+    """When and by what a snapshot was built here; not part of its identity."""
+
+    shape: int
+    id: str
+    built: float  # seconds since the epoch
+    toolkit: str
+    host: str
+    notes: tuple[str, ...] = ()  # files that were refused, tags that moved
+
+
+class Snapshot(Value, frozen=True, omit_defaults=False):
+    """A whole snapshot."""
+
+    id: str
+    path: str
+    manifest: Manifest
+    receipt: Receipt

@@ -1,0 +1,171 @@
+"""Snapshots on disk: built aside, renamed whole, made current by one rename, removed when they are old.
+
+A crash at any instruction leaves what was there, and at most a folder whose name begins with `.building-`, which the
+next sync removes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from toolkit import __version__
+from toolkit.errors import StateError
+from toolkit.paths import make_folder, write_atomically
+from toolkit.snapshot.layout import SHAPE, Manifest, Receipt, Snapshot
+
+BUILDING = ".building-"
+ID_LENGTH = 16  # hexadecimal digits of the manifest's SHA-256
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """The bytes of manifest.json: the same for the same content on every machine."""
+    return msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=1)
+
+
+def name_snapshot(manifest: Manifest) -> str:
+    """The id of a snapshot: the beginning of its manifest's SHA-256, which holds that of every file."""
+    return hashlib.sha256(encode_manifest(manifest)).hexdigest()[:ID_LENGTH]
+
+
+def write_snapshot(
+    root: Path, manifest: Manifest, contents: Mapping[str, bytes], notes: tuple[str, ...] = ()
+) -> Snapshot:
+    """Write a snapshot below root; `contents` are the files' bytes by SHA-256. Gives the one that is there already.
+
+    Raises StateError when it cannot be written; what was there stays.
+    """
+    name = name_snapshot(manifest)
+    present = read_snapshot(root, name)
+    if present is not None:
+        return present
+    make_folder(root)
+    aside = root / f"{BUILDING}{os.getpid()}-{secrets.token_hex(4)}"
+    receipt = Receipt(
+        shape=SHAPE,
+        id=name,
+        built=round(time.time(), 3),
+        toolkit=__version__,
+        host=os.uname().nodename,
+        notes=notes,
+    )
+    try:
+        _fill(aside, manifest, contents)
+        write_atomically(aside / "receipt.json", msgspec.json.format(msgspec.json.encode(receipt), indent=1))
+        _replace_folder(aside, root / name)
+    except OSError as error:
+        raise StateError(f"cannot write a snapshot in {root}: {error.strerror}", fix="free some space") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return Snapshot(id=name, path=str(root / name), manifest=manifest, receipt=receipt)
+
+
+def _fill(folder: Path, manifest: Manifest, contents: Mapping[str, bytes]) -> None:
+    folder.mkdir(mode=0o755)
+    for entry in manifest.entries:
+        file = folder / entry.file
+        file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        mode = 0o555 if entry.executable else 0o444
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        with open(descriptor, "wb") as stream:
+            stream.write(contents[entry.sha256])
+            stream.flush()
+            os.fsync(stream.fileno())  # 600 small files, on the 48 nights of a year that change one
+    write_atomically(folder / "manifest.json", encode_manifest(manifest))
+    _sync_folder(folder)
+
+
+def _replace_folder(aside: Path, target: Path) -> None:
+    """Rename a built folder into place; what lies there has no receipt, or it would have been taken."""
+    if target.exists():
+        shutil.rmtree(target)
+    aside.rename(target)
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_snapshot(root: Path, name: str) -> Snapshot | None:
+    """The snapshot of this id, or None when it is not there, not whole, or not what its name says."""
+    folder = root / name
+    try:
+        receipt = msgspec.json.decode((folder / "receipt.json").read_bytes(), type=Receipt)
+        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    if receipt.id != name or name_snapshot(manifest) != name:
+        return None
+    return Snapshot(id=name, path=str(folder), manifest=manifest, receipt=receipt)
+
+
+def list_snapshots(root: Path) -> tuple[Snapshot, ...]:
+    """Every whole snapshot, newest first."""
+    try:
+        names = os.listdir(root)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise StateError(f"cannot read {root}: {error.strerror}") from error
+    found = (read_snapshot(root, name) for name in names if not name.startswith("."))
+    return tuple(sorted(filter(None, found), key=lambda one: one.receipt.built, reverse=True))
+
+
+def current_name(current: Path) -> str | None:
+    """The id that the link `current` names, or None."""
+    try:
+        return Path(os.readlink(current)).name
+    except OSError:
+        return None
+
+
+def read_current(root: Path, current: Path) -> Snapshot | None:
+    """The current snapshot, or None when there is none or it is broken."""
+    name = current_name(current)
+    return read_snapshot(root, name) if name else None
+
+
+def make_current(root: Path, current: Path, name: str) -> None:
+    """Let `current` name this snapshot, by one rename: a reader sees the old one or the new. Raises StateError."""
+    aside = current.with_name(f".{current.name}.{os.getpid()}")
+    try:
+        aside.unlink(missing_ok=True)
+        aside.symlink_to(Path(root.name) / name)
+        aside.replace(current)
+        _sync_folder(current.parent)
+    except OSError as error:
+        raise StateError(f"cannot make snapshot {name} the current one: {error.strerror}") from error
+
+
+def collect_garbage(root: Path, current: Path, keep: int) -> tuple[str, ...]:
+    """Remove all but the newest `keep` snapshots and the current one, and what a crash left; gives what went."""
+    held = {one.id for one in list_snapshots(root)[: max(keep, 1)]} | {current_name(current) or ""}
+    removed: list[str] = []
+    for path in sorted(root.iterdir()) if root.is_dir() else ():
+        if path.name in held:
+            continue
+        _remove(path)
+        if not path.name.startswith("."):
+            removed.append(path.name)
+    return tuple(removed)
+
+
+def _remove(path: Path) -> None:
+    """Take the receipt away first, so that a crash in between leaves no snapshot that looks whole."""
+    try:
+        (path / "receipt.json").unlink(missing_ok=True)
+        shutil.rmtree(path)
+    except OSError as error:
+        raise StateError(f"cannot remove {path}: {error.strerror}") from error

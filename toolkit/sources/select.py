@@ -1,0 +1,90 @@
+"""Which files of a repository are tools, and which document them: rules of a source against paths. Pure."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+from toolkit.model import Engine, Source, ToolFiles, Value
+
+# A repository that says nothing of itself: the folder is the category, the file is the tool.
+BY_SUFFIX = (
+    ToolFiles(folder="*", files="*.bt", engine=Engine.BPFTRACE),
+    ToolFiles(folder="*", files="*.py", engine=Engine.BCC),
+    ToolFiles(folder="*", files="*.sh", engine=Engine.SHELL),
+)
+
+
+class ToolFile(Value, frozen=True):
+    """A path that is a tool: its stem, its engine, and the category that its folder hints at."""
+
+    path: str
+    stem: str
+    engine: Engine
+    category: str
+
+
+class Selection(Value, frozen=True):
+    """What to take of a repository; documents by stem."""
+
+    tools: tuple[ToolFile, ...]
+    examples: dict[str, str]
+    man: dict[str, str]
+    parts: tuple[str, ...]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path to fetch, in order, each once."""
+        every = (*(tool.path for tool in self.tools), *self.examples.values(), *self.man.values(), *self.parts)
+        return tuple(sorted(dict.fromkeys(every)))
+
+
+def list_folders(source: Source) -> tuple[str, ...]:
+    """The folders to list in a repository; the whole of it for a source that names none."""
+    if not source.tools:
+        return ()
+    patterns = (*(rule.folder + "/" for rule in source.tools), *source.examples, *source.man, *source.parts)
+    return tuple(dict.fromkeys(pattern.partition("/")[0] for pattern in sorted(patterns)))
+
+
+def select_files(source: Source, paths: tuple[str, ...]) -> Selection:
+    """Apply a source's rules to the paths of a commit."""
+    tools: dict[str, ToolFile] = {}
+    for rule in source.tools or BY_SUFFIX:
+        for path in paths:
+            tool = _take_tool(source, rule, PurePosixPath(path))
+            if tool is not None:
+                tools.setdefault(tool.stem, tool)
+    known = frozenset(paths)
+    chosen = {tool.path for tool in tools.values()}
+    parts = (path for path in paths if path not in chosen and any(_fits(path, part) for part in source.parts))
+    return Selection(
+        tools=tuple(tools[stem] for stem in sorted(tools)),
+        examples=_documents(source.examples, tools, known),
+        man=_documents(source.man, tools, known),
+        parts=tuple(parts),
+    )
+
+
+def _take_tool(source: Source, rule: ToolFiles, path: PurePosixPath) -> ToolFile | None:
+    folder = str(path.parent)
+    if not fnmatchcase(path.name, rule.files) or folder.count("/") > rule.folder.count("/"):
+        return None
+    if not fnmatchcase(folder, rule.folder) or path.name.startswith((".", "_", "-")):
+        return None
+    hint = source.hints.get(path.parent.name, "" if source.tools else path.parent.name)
+    return ToolFile(path=str(path), stem=path.stem, engine=rule.engine, category=hint)
+
+
+def _fits(path: str, pattern: str) -> bool:
+    return fnmatchcase(path, pattern) and path.count("/") == pattern.count("/")
+
+
+def _documents(patterns: tuple[str, ...], stems: dict[str, ToolFile], known: frozenset[str]) -> dict[str, str]:
+    """The document of each tool that has one: the first pattern that fits."""
+    found: dict[str, str] = {}
+    for stem in sorted(stems):
+        path = next((path for pattern in patterns if (path := pattern.format(stem)) in known), "")
+        if path:
+            found[stem] = path
+    return found
