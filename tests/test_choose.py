@@ -70,6 +70,11 @@ def test_a_count_of_zero_is_refused() -> None:
     assert isinstance(fit_arguments(OWN, ("5", "0")), Misfit)
 
 
+def test_fractions_of_a_second_are_a_duration_or_nothing() -> None:
+    assert isinstance(fit_arguments(OWN, ("0.5", "2")), Misfit)
+    assert fit_arguments(SCRIPT, ("0.5", "1")) == Fit((), duration=0.5)
+
+
 def test_a_number_that_a_tool_wants_by_position_is_left_alone() -> None:
     needs_pid = make_variant("bpftrace/pid", engine=Engine.BPFTRACE, style=Arguments.POSITIONAL)
     assert fit_arguments(needs_pid, ("1234",)) == Fit(("1234",))

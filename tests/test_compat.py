@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.samples import make_facts, make_variant, requirement
-from toolkit.compat import judge, parse_version
-from toolkit.model import Engine, EngineFact, Fact, Facts, Status, Variant, Verdict
+from toolkit.compat import DECIDERS, UNCHECKED, judge, parse_version
+from toolkit.model import Engine, EngineFact, Fact, Facts, NeedKind, Status, Variant, Verdict
 
 
 def reasons(variant: Variant, facts: Facts) -> str:
@@ -160,6 +160,11 @@ def test_a_new_bpftrace_gives_up_on_any_missing_probe_unless_the_script_says_oth
     assert judge(variant, newest).status is Status.BLOCKED
     forgiving = make_variant("bpftrace/x", *probes, requirement("engine:bpftrace>=0.22"), engine=Engine.BPFTRACE)
     assert judge(forgiving, newest).status is Status.PARTIAL
+
+
+def test_every_kind_of_need_is_decided_or_said_not_to_be() -> None:
+    assert DECIDERS.keys() | UNCHECKED == set(NeedKind)
+    assert not DECIDERS.keys() & UNCHECKED
 
 
 def test_data_symbols_need_kallsyms_all() -> None:

@@ -59,6 +59,8 @@ def _fit_interval(style: Arguments, arguments: tuple[str, ...]) -> Fit | Misfit:
     duration = float(arguments[0]) * float(arguments[1]) if both else None
     if duration == 0:
         return Misfit("an interval or a count of 0 means nothing")
+    if style in (Arguments.INTERVAL, Arguments.POSITIONAL) and any("." in one for one in arguments):
+        return Misfit("it takes whole numbers")
     if style in (Arguments.INTERVAL, Arguments.POSITIONAL, Arguments.UNKNOWN):
         ends_itself = both and style is Arguments.INTERVAL
         return Fit(arguments, duration=duration if ends_itself else None, ends_itself=ends_itself)

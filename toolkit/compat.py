@@ -181,7 +181,7 @@ def answer_requirement(requirement: Requirement, facts: Facts) -> Answer:
 
 
 def answer_need(need: Need, facts: Facts) -> Answer:
-    """Whether one need is met by these facts."""
+    """Whether one need is met by these facts; what no fact speaks of is taken as met (UNCHECKED)."""
     decide = DECIDERS.get(need.kind)
     return decide(need, facts) if decide else MET
 
@@ -334,6 +334,21 @@ def _engine(need: Need, facts: Facts) -> Answer:
         return MET
     return Answer(False, f"it needs {name} {wanted} or newer; here is {'.'.join(map(str, have))}")
 
+
+# What variants need and facts do not hold yet: a verdict does not depend on these, and the README says so. `run`
+# warns when a tool attaches to nothing all the same.
+UNCHECKED = frozenset(
+    {
+        NeedKind.STRUCT_FIELD,
+        NeedKind.USER_HEADER,
+        NeedKind.PROGRAM,
+        NeedKind.LSM,
+        NeedKind.ITER,
+        NeedKind.STRUCT_OPS,
+        NeedKind.NETWORK,
+        NeedKind.ATTACH,
+    }
+)
 
 DECIDERS: dict[NeedKind, Callable[[Need, Facts], Answer]] = {
     NeedKind.TRACEPOINT: _tracepoint,

@@ -11,6 +11,7 @@ import msgspec
 import yaml
 
 from toolkit.errors import SettingsError
+from toolkit.trust import open_regular
 
 T = TypeVar("T")
 
@@ -37,6 +38,8 @@ def read_entries(file: Path) -> tuple[Entry, ...]:
         raise SettingsError(f"{file}:{root.start_mark.line + 1}: expected a mapping of names")
     entries: dict[str, Entry] = {}
     for key, value in root.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise SettingsError(f"{file}:{key.start_mark.line + 1}: a key must be a plain word")
         name = str(key.value)
         if name in entries:
             raise SettingsError(f"{file}:{key.start_mark.line + 1}: {name}: stands here twice")
@@ -64,7 +67,7 @@ def point_at(entry: Entry, message: str, key: str = "") -> SettingsError:
 
 def _compose(file: Path) -> yaml.Node | None:
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             data = stream.read(LARGEST + 1)
     except OSError as error:
         raise SettingsError(f"cannot read {file}: {error.strerror}") from error

@@ -32,6 +32,21 @@ class Paths(Value, frozen=True):
         return self.state / "cache" / "facts.msgpack"
 
     @property
+    def sources(self) -> Path:
+        """The folder of bare repositories, one a source."""
+        return self.state / "sources"
+
+    @property
+    def snapshots(self) -> Path:
+        """The folder of all snapshots."""
+        return self.state / "snapshots"
+
+    @property
+    def current(self) -> Path:
+        """The link that names the current snapshot."""
+        return self.state / "current"
+
+    @property
     def crash_log(self) -> Path:
         """The tracebacks of our own bugs."""
         return self.state / "crash.log"
@@ -41,6 +56,10 @@ def find_paths(environ: dict[str, str], uid: int) -> Paths:
     """Choose the places for this user: TOOLKIT_HOME moves everything, root gets the system's, others XDG's."""
     home = environ.get("TOOLKIT_HOME")
     if home:
+        try:
+            home.encode()
+        except UnicodeEncodeError:
+            raise StateError("TOOLKIT_HOME is not valid UTF-8", fix="give it another name") from None
         base = Path(home).absolute()
         return Paths(settings=base / "config.yaml", state=base / "state")
     if uid == 0:
@@ -65,20 +84,21 @@ def data_folder() -> Path:
 
 
 def check_state_owner(path: Path, uid: int) -> None:
-    """Refuse state that somebody else could have written: its index decides what root executes.
+    """Refuse state or settings that somebody else could have written: they decide what root executes.
 
-    Raises StateError. A folder that does not exist yet is fine.
+    Raises StateError. What does not exist yet is fine; so is what belongs to root, and a link of our own or root's.
     """
     try:
-        found = path.stat()
+        link, found = path.lstat(), path.stat()
     except FileNotFoundError:
         return
     except OSError as error:
         raise StateError(f"cannot read {path}: {error.strerror}") from error
     loose = stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH)
-    if found.st_uid == uid and not loose:
+    strangers = tuple(one.st_uid for one in (link, found) if one.st_uid not in (0, uid))
+    if not strangers and not loose:
         return
-    whose = f"uid {found.st_uid}" if found.st_uid != uid else "other users"
+    whose = f"uid {strangers[0]}" if strangers else "other users"
     raise StateError(
         f"{path} can be written by {whose}, so what lies there cannot be trusted",
         fix=f"chown {uid} {path} && chmod go-w {path}, or point TOOLKIT_HOME somewhere else",

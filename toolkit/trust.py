@@ -28,9 +28,18 @@ def read_trusted(one: Found) -> tuple[bytes, str]:
         data = file.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:
         raise OSError(errno.EFBIG, f"larger than {LARGEST_FILE >> 20} MiB", one.path)
-    # What ships with this program is as trustworthy as the program; what a package manager installs is root's.
-    distrust = find_distrust(Path(one.path)) if one.source == "packages" else ""
+    distrust = find_distrust(Path(one.path)) if one.source == "packages" else _find_own_distrust(Path(one.path))
     return data, distrust
+
+
+def _find_own_distrust(path: Path) -> str:
+    """Why a file of ours or of a snapshot must not be run: it belongs to neither root, us, nor who installed us."""
+    status = path.stat()
+    if status.st_uid not in (0, os.geteuid(), Path(__file__).stat().st_uid):
+        return f"{path} belongs to uid {status.st_uid}"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and os.geteuid() == 0:
+        return f"{path} can be written by others (mode {stat.S_IMODE(status.st_mode):o})"
+    return ""
 
 
 def find_distrust(path: Path) -> str:

@@ -128,6 +128,26 @@ def test_a_closed_pipe_is_no_error_message(own_home: Path) -> None:
     assert done.stdout.splitlines()[-1] in ("0", "141")
 
 
+def test_a_umask_that_lets_a_group_write_does_no_harm(own_home: Path) -> None:
+    command = f"umask 002; {sys.executable} -m toolkit list; {sys.executable} -m toolkit list"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (own_home / "toolkit" / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_arguments_that_are_no_text_are_refused(own_home: Path) -> None:
+    command = f"{sys.executable} -m toolkit run execsnoop $'\\xff\\xfe'"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 125
+    assert "is not valid UTF-8" in done.stderr
+
+
+def test_settings_that_are_a_fifo_do_not_hang(toolkit: Toolkit, own_home: Path) -> None:
+    (own_home / "toolkit").mkdir(mode=0o700)
+    os.mkfifo(own_home / "toolkit" / "config.yaml", 0o600)
+    assert "not a regular file" in toolkit("list").stderr
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_standard_streams_are_no_trouble(own_home: Path, closed: str) -> None:
     command = f"{sys.executable} -m toolkit list {closed}"

@@ -91,6 +91,8 @@ def test_arguments_that_ask_for_more_than_the_limit_are_warned_about(toolkit: To
     plan = json.loads(done.stdout)
     assert plan["deadline"] == 60
     assert plan["choice"]["duration"] == 300
+    assert "the arguments ask for 300 s, the limit is 60 s: add `--duration 305`" in done.stderr
+    assert toolkit("run", "--dry-run", "runqlat", "60", "1").stderr == ""
 
 
 def test_a_dry_run_prints_the_decision_and_starts_nothing(toolkit: Toolkit, own_home: Path) -> None:

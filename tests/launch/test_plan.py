@@ -62,7 +62,8 @@ def test_the_environment_is_built_not_inherited() -> None:
         (None, None, False, (60.0, False)),  # nothing asked: the limit
         (30.0, None, False, (30.0, True)),  # --duration 30
         (None, 10.0, False, (10.0, True)),  # `10 1` for a variant without arguments
-        (None, 10.0, True, (60.0, False)),  # `10 1` for one that ends itself
+        (None, 10.0, True, (20.0, False)),  # `10 1` for one that ends itself: with time to start and end
+        (None, 60.0, True, (70.0, False)),  # all that the limit allows, and not a moment less
         (None, 300.0, False, (60.0, False)),  # more than the limit allows
         (300.0, 300.0, False, (300.0, True)),  # unless it is asked for by option
     ],

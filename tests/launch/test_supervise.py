@@ -29,11 +29,11 @@ class Collected:
         self.costs: list[Cost] = []
 
     def sinks(self, keep_reading: bool = True) -> Sinks:
-        def take(data: bytes) -> str:
+        def take(data: bytes, give_up: Callable[[], bool]) -> str:
             self.stdout += data
             return "" if keep_reading else "nobody reads it"
 
-        def take_error(data: bytes) -> str:
+        def take_error(data: bytes, give_up: Callable[[], bool]) -> str:
             self.stderr += data
             return ""
 
@@ -117,7 +117,7 @@ def test_one_that_floods_is_stopped_at_its_cap_and_has_last_words() -> None:
     cap = 1 << 20
     result, collected = run(plan_for(*fake_tool("flood"), output_bytes=cap, grace=5))
     assert (result.outcome, result.status) == (Outcome.LIMIT, 124)
-    assert "more than 1 MiB" in result.detail
+    assert "more than 1 MiB on stdout" in result.detail
     assert cap < len(collected.stdout) <= cap + LAST_WORDS
     assert result.stdout_bytes == len(collected.stdout) + result.dropped_bytes
     assert collected.stdout.endswith(b"last words\n")
@@ -126,6 +126,13 @@ def test_one_that_floods_is_stopped_at_its_cap_and_has_last_words() -> None:
 def test_one_whose_output_nobody_reads_any_more_is_stopped() -> None:
     result, _ = run(plan_for(*fake_tool("polite")), keep_reading=False)
     assert (result.outcome, result.status) == (Outcome.OUTPUT_CLOSED, 141)
+
+
+def test_a_flood_on_stderr_is_one_too() -> None:
+    code = "import os\nwhile True: os.write(2, b'x' * 4096)"
+    result, collected = run(plan_for(sys.executable, "-c", code, output_bytes=1 << 20))
+    assert (result.outcome, result.status) == (Outcome.LIMIT, 124)
+    assert len(collected.stderr) <= (1 << 20) + LAST_WORDS
 
 
 @pytest.mark.parametrize("kind", ["child", "daemon", "many"])
@@ -208,6 +215,26 @@ def test_when_the_launcher_is_killed_nothing_of_the_tool_is_left(kind: str, mark
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
     assert wait_until(lambda: find_marked(mark) == [], 15)
+
+
+def test_a_launcher_that_dies_while_the_tool_has_its_grace_shortens_it(mark: str) -> None:
+    driver = start_driver(*fake_tool("deaf", "term"), mark, grace=60)
+    driver.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    assert wait_until(lambda: find_marked(mark) == [], 15)
+
+
+def test_when_the_keeper_is_killed_what_the_tool_forked_is_ended_too(mark: str) -> None:
+    waiter = f"{fake_tool('forks', 'daemon', mark)!r}"
+    code = f"import subprocess, time; subprocess.run({waiter}); time.sleep(600)"
+    driver = start_driver(sys.executable, "-c", code, mark)
+    assert wait_until(lambda: len(find_marked(mark)) >= 2)
+    (keeper,) = map(int, Path(f"/proc/{driver.pid}/task/{driver.pid}/children").read_text().split())
+    os.kill(keeper, signal.SIGKILL)
+    driver.communicate(timeout=15)
+    assert find_marked(mark) == []
 
 
 def test_when_launcher_and_keeper_are_killed_at_once_the_kernel_ends_the_tool(mark: str) -> None:

@@ -116,6 +116,8 @@ def cli(context: click.Context, version: bool, as_json: bool) -> None:
 def main() -> None:
     """Run the command line and exit with its status."""
     open_standard_streams()
+    # What root keeps is root's: with a umask of 002, a usual one, a folder of ours could be written by a group.
+    os.umask(0o077)
     try:
         status = cli.main(prog_name="toolkit", standalone_mode=False)
         sys.stdout.flush()

@@ -27,6 +27,7 @@ class Row(Value, frozen=True, omit_defaults=False):
     risk: tuple[str, ...]
     curated: bool
     status: Status | None
+    blind: bool  # partial, and not one event probe would attach: `run` refuses it
     best: str
     why: str
     variants: tuple[str, ...]
@@ -85,6 +86,7 @@ def _make_row(tool: Tool, judged: tuple[Judged, ...]) -> Row:
         risk=tuple(map(str, tool.risk)),
         curated=tool.curated,
         status=best.verdict.status if best else None,
+        blind=best.verdict.blind if best else False,
         best=best.variant.id if best else "",
         why=render.first_reason(best.verdict) if best else "",
         variants=tuple(one.variant.id for one in judged),

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import shlex
 import signal
+import sys
+import textwrap
 from collections.abc import Iterator
 
 import click
 
-from toolkit.cli.render import format_bytes, format_duration
+from toolkit.cli.render import format_bytes, format_duration, terminal_width
 from toolkit.launch.plan import outlives_limit
 from toolkit.model import Cost, Outcome, Plan, Result, Status
 
+LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have seen an attachment
+INDENT = " " * 9  # below "toolkit: "
+
 
 def say(text: str) -> None:
-    """One line of ours on stderr; nobody reading it is no reason to fail."""
+    """A sentence of ours on stderr, wrapped on a terminal; nobody reading it is no reason to fail."""
+    line = f"toolkit: {text}"
+    width = terminal_width(sys.stderr)
+    if width:
+        line = textwrap.fill(line, max(width, 40), subsequent_indent=INDENT, break_on_hyphens=False)
     try:
-        click.echo(f"toolkit: {text}", err=True)
+        click.echo(line, err=True)
     except OSError:
         return
 
@@ -100,13 +109,21 @@ def _percent(share: float) -> str:
     return f"{share:.2f} %" if share < 10 else f"{share:.0f} %"
 
 
-def describe_trouble(result: Result, recording_problem: str) -> Iterator[str]:
+def attached_nothing(plan: Plan, result: Result) -> bool:
+    """Whether a tool that should attach to events attached to none, as far as the kernel let us see."""
+    if result.outcome is Outcome.FAILED or result.cost.unknown or result.cost.attached or result.seconds < LOOKED_TWICE:
+        return False
+    failed_loudly = result.outcome is Outcome.ENDED and result.tool_status != 0
+    return bool(plan.choice.variant.analysis.probes) and not failed_loudly
+
+
+def describe_trouble(plan: Plan, result: Result, recording_problem: str) -> Iterator[str]:
     """What went wrong and would otherwise be missed in the output."""
     if recording_problem:
         yield recording_problem
     if result.dropped_bytes:
         yield f"{format_bytes(result.dropped_bytes)} of its output over the cap were dropped"
-    if result.cost.programs and not result.cost.attached:
+    if attached_nothing(plan, result):
         yield "it attached to nothing: that it printed nothing does not mean that nothing happened"
     if result.outcome is Outcome.FAILED:
         yield result.detail

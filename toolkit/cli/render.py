@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 import click
 
@@ -31,12 +32,13 @@ def paint_status(status: Status, width: int = 0) -> str:
     return paint(f"{status:<{width}}", COLOURS[status])
 
 
-def terminal_width() -> int | None:
-    """Columns of the terminal; None in a pipe, where nothing is cut."""
-    if not sys.stdout.isatty():
+def terminal_width(stream: TextIO | None = None) -> int | None:
+    """Columns of the terminal behind a stream (stdout); None in a pipe, where nothing is cut."""
+    stream = stream or sys.stdout
+    if not stream.isatty():
         return None
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+        return os.get_terminal_size(stream.fileno()).columns or 80
     except OSError:
         return 80
 

@@ -16,8 +16,8 @@ from toolkit.cli.refuse import refuse
 from toolkit.cli.session import Session, open_session
 from toolkit.cli.sinks import Outlet, open_outlet
 from toolkit.errors import StateError, UsageError
-from toolkit.launch.guard import check_file, check_risk
-from toolkit.launch.plan import SAFE_PATH, make_plan
+from toolkit.launch.guard import check_file, check_programs, check_risk
+from toolkit.launch.plan import make_plan
 from toolkit.launch.supervise import supervise
 from toolkit.model import Choice, Limits, Plan, Result, Risk
 from toolkit.recordings.layout import SHAPE, RunRecord
@@ -25,6 +25,7 @@ from toolkit.recordings.write import Recorder, new_id
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LONGEST = 7 * 86400.0
+LONGEST_GRACE = 600.0
 
 
 def parse_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
@@ -41,6 +42,24 @@ def parse_duration(ctx: click.Context, param: click.Parameter, value: str | None
     return seconds
 
 
+def parse_grace(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Like parse_duration, but at most ten minutes: it is how long a tool that ignores us may go on."""
+    seconds = parse_duration(ctx, param, value)
+    if seconds is not None and seconds > LONGEST_GRACE:
+        raise click.BadParameter(f"{value!r} is more than 10 minutes", ctx, param)
+    return seconds
+
+
+def check_text(arguments: tuple[str, ...]) -> None:
+    """Raises UsageError for arguments that are no UTF-8: a recording could not say what was run."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = argument.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            raise UsageError(f"the argument {shown!r} is not valid UTF-8") from None
+
+
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @click.option(
     "--duration",
@@ -51,7 +70,7 @@ def parse_duration(ctx: click.Context, param: click.Parameter, value: str | None
 )
 @click.option(
     "--grace",
-    callback=parse_duration,
+    callback=parse_grace,
     metavar="TIME",
     help="Time that it gets after SIGINT to print what it counted (10 s).",
 )
@@ -92,6 +111,7 @@ def command(
     Exit status: the tool's own; 0 when the time asked for is over; 124 a limit ended it; 125 toolkit failed; 126 it
     cannot run here; 127 no such tool; 130 interrupted.
     """
+    check_text((tool, *arguments))
     session = open_session()
     asked = resolve_name(session.index, tool)
     check_risk(asked.tool, (*session.settings.allow, *map(Risk, allow)))
@@ -104,12 +124,15 @@ def command(
         session.facts,
         dict(os.environ),
         duration=duration,
-        stdbuf=shutil.which("stdbuf", path=SAFE_PATH) or "",
+        stdbuf=shutil.which("stdbuf", path="/usr/bin:/bin") or "",
     )
     if dry_run:
         render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan))
+        for line in narrate.describe_doubts(plan):
+            narrate.warn(line)
         return 0
     check_file(choice.variant)
+    check_programs(plan)
     wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
     recorder = _open_recorder(session, plan, arguments) if wanted else None
     outlet = open_outlet(recorder, as_json=as_json)
@@ -193,7 +216,7 @@ def _run(plan: Plan, outlet: Outlet, recorder: Recorder | None, *, quiet: bool) 
         narrate.warn(line)
     result: Result = supervise(plan, outlet.sinks())
     outlet.finish(result)
-    for line in narrate.describe_trouble(result, recorder.problem if recorder else ""):
+    for line in narrate.describe_trouble(plan, result, recorder.problem if recorder else ""):
         narrate.warn(line)
     if not quiet:
         narrate.say(narrate.describe_end(result))

@@ -10,6 +10,8 @@ from toolkit.model import Facts, Index, Value
 from toolkit.paths import Paths, check_state_owner, find_paths
 from toolkit.snapshot.index import load_index
 
+OWN_HOME = "TOOLKIT_HOME"
+
 
 class Session(Value, frozen=True, kw_only=False):
     """Loaded once a command; nothing in it changes."""
@@ -29,5 +31,8 @@ def open_session() -> Session:
 def own_paths() -> Paths:
     """This user's places. Raises StateError for state that others can write."""
     paths = find_paths(dict(os.environ), os.getuid())
-    check_state_owner(paths.state, os.getuid())
+    for place in (
+        (paths.state.parent, paths.state, paths.settings) if OWN_HOME in os.environ else (paths.state, paths.settings)
+    ):
+        check_state_owner(place, os.getuid())
     return paths

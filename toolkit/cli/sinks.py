@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import select
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
 from toolkit.cli.render import SHAPE
 from toolkit.launch.supervise import Sinks
-from toolkit.model import Cost, Plan, Result, Value
+from toolkit.model import Cost, Outcome, Plan, Result, Value
 from toolkit.output.frames import Frame, Histogram
 from toolkit.output.parse import FrameParser
 from toolkit.recordings.write import Recorder
+
+ASK_EVERY = 100  # milliseconds
+GiveUp = Callable[[], bool]
 
 
 class StartEvent(Value, frozen=True, tag_field="event", tag="start", omit_defaults=False):
@@ -106,18 +111,18 @@ class PlainOutlet:
 
     def sinks(self) -> Sinks:
         return Sinks(
-            stdout=lambda data: self._pass(1, "O", data),
-            stderr=lambda data: self._pass(2, "E", data),
+            stdout=lambda data, give_up: self._pass(1, "O", data, give_up),
+            stderr=lambda data, give_up: self._pass(2, "E", data, give_up),
             cost=self._tap.take_cost,
         )
 
     def finish(self, result: Result) -> None:
         self._tap.finish(result)
 
-    def _pass(self, descriptor: int, stream: str, data: bytes) -> str:
+    def _pass(self, descriptor: int, stream: str, data: bytes, give_up: GiveUp) -> str:
         # Recorded first: what the person saw is always in the recording.
         self._tap.take(stream, data)
-        return write_all(descriptor, data)
+        return write_all(descriptor, data, give_up)
 
 
 class JsonOutlet:
@@ -125,45 +130,71 @@ class JsonOutlet:
 
     def __init__(self, tap: Tap) -> None:
         self._tap = tap
+        # A character may be cut in two by a read; only bytes that are no UTF-8 at all are replaced.
+        kind = codecs.getincrementaldecoder("utf-8")
+        self._decoders = {name: kind("replace") for name in ("stdout", "stderr")}
 
     def start(self, plan: Plan) -> None:
         recorder = self._tap.recorder
-        _emit(StartEvent(shape=SHAPE, plan=plan, recording=str(recorder.path) if recorder else ""))
+        _emit(StartEvent(shape=SHAPE, plan=plan, recording=str(recorder.path) if recorder else ""), never)
 
     def sinks(self) -> Sinks:
         return Sinks(
-            stdout=lambda data: self._pass("stdout", "O", data),
-            stderr=lambda data: self._pass("stderr", "E", data),
+            stdout=lambda data, give_up: self._pass("stdout", "O", data, give_up),
+            stderr=lambda data, give_up: self._pass("stderr", "E", data, give_up),
             cost=self._tap.take_cost,
         )
 
     def finish(self, result: Result) -> None:
-        _emit_frames(self._tap.finish(result))
-        _emit(ResultEvent(result=result))
+        frames = self._tap.finish(result)
+        if result.outcome is Outcome.OUTPUT_CLOSED:
+            return
+        for name, decoder in self._decoders.items():
+            text = decoder.decode(b"", final=True)
+            if text:
+                _emit(OutputEvent(stream=name, text=text), never)
+        _emit_frames(frames, never)
+        _emit(ResultEvent(result=result), never)
 
-    def _pass(self, name: str, stream: str, data: bytes) -> str:
+    def _pass(self, name: str, stream: str, data: bytes, give_up: GiveUp) -> str:
         frames = self._tap.take(stream, data)
-        closed = _emit(OutputEvent(stream=name, text=data.decode("utf-8", "replace")))
-        return closed or _emit_frames(frames)
+        text = self._decoders[name].decode(data)
+        closed = _emit(OutputEvent(stream=name, text=text), give_up) if text else ""
+        return closed or _emit_frames(frames, give_up)
 
 
-def _emit_frames(frames: tuple[Frame, ...]) -> str:
-    emitted = (_emit(FrameEvent(frame=frame)) for frame in frames if isinstance(frame, Histogram))
+def _emit_frames(frames: tuple[Frame, ...], give_up: GiveUp) -> str:
+    emitted = (_emit(FrameEvent(frame=frame), give_up) for frame in frames if isinstance(frame, Histogram))
     return next(filter(None, emitted), "")
 
 
-def _emit(event: Value) -> str:
-    return write_all(1, msgspec.json.encode(event) + b"\n")
+def _emit(event: Value, give_up: GiveUp) -> str:
+    return write_all(1, msgspec.json.encode(event) + b"\n", give_up)
 
 
-def write_all(descriptor: int, data: bytes) -> str:
-    """Write everything; says why it could not (a closed pipe, a lost terminal, a full disk), empty if it could."""
+def never() -> bool:
+    """A reader may take its time: nothing is running any more."""
+    return False
+
+
+def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
+    """Write everything; says why it could not (a closed pipe, a lost terminal, a full disk), empty if it could.
+
+    A write that blocks is tried again by Python after every signal (PEP 475), so a reader that has stopped reading
+    would hold us for ever. Instead this waits until at least PIPE_BUF bytes can be written, which then cannot block,
+    and asks `give_up` in between.
+    """
     rest = memoryview(data)
+    poller = select.poll()
+    poller.register(descriptor, select.POLLOUT)
     while rest:
         try:
-            rest = rest[os.write(descriptor, rest) :]
-        except BlockingIOError:  # somebody made our stdout non-blocking
-            select.select([], [descriptor], [])
+            while not poller.poll(ASK_EVERY):
+                if give_up():
+                    return "nobody reads its output"
+            rest = rest[os.write(descriptor, rest[: select.PIPE_BUF]) :]
+        except BlockingIOError:
+            continue
         except BrokenPipeError:
             return "nobody reads its output any more"
         except OSError as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import os
+from pathlib import Path
 
 from toolkit.errors import CannotRun
-from toolkit.model import Risk, Tool, Variant
-from toolkit.trust import read_trusted
+from toolkit.model import Plan, Risk, Tool, Variant
+from toolkit.trust import find_distrust, read_trusted
 
 # `heavy` is a warning, not a gate: the caps of a run bound its cost.
 GATED = (Risk.SENSITIVE, Risk.DESTRUCTIVE)
@@ -25,6 +28,23 @@ def check_risk(tool: Tool, allowed: tuple[Risk, ...]) -> None:
                 f"{tool.name} is {risk}: it {RISK_WORDS[risk]}",
                 fix=f"if that is what you want: toolkit run --allow {risk} {tool.name} …",
             )
+
+
+def check_programs(plan: Plan) -> None:
+    """Raises CannotRun when root would execute an engine, or a helper, that somebody else can write."""
+    if os.geteuid() != 0:
+        return
+    own = plan.choice.variant.found.path
+    # The helper, the engine: every absolute path up to the variant's own file, which check_file has seen.
+    for argument in itertools.takewhile(lambda one: one != own, plan.argv):
+        if not argument.startswith("/"):
+            continue
+        try:
+            distrust = find_distrust(Path(argument))
+        except OSError as error:
+            raise CannotRun(f"cannot look at {argument}: {error.strerror}") from error
+        if distrust:
+            raise CannotRun(f"{argument} is not safe to run: {distrust}", fix="reinstall its package")
 
 
 def check_file(variant: Variant) -> None:

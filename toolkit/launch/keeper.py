@@ -23,6 +23,7 @@ from enum import Enum
 
 from toolkit.model import Plan
 
+MARK = "TOOLKIT_RUN"  # the variable by which a run's processes know each other
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -72,7 +73,7 @@ class Ladder:
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def keep_tool(plan: Plan, orders: int, events: int, stdout: int, stderr: int) -> None:
+def keep_tool(plan: Plan, mark: str, orders: int, events: int, stdout: int, stderr: int) -> None:
     """Run as the keeper until the tool and all it started are gone. Does not return values: it writes events."""
     os.setsid()
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -82,7 +83,7 @@ def keep_tool(plan: Plan, orders: int, events: int, stdout: int, stderr: int) ->
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     try:
-        tool = _start_tool(plan, stdout, stderr)
+        tool = _start_tool(plan, mark, stdout, stderr)
     except OSError as error:
         _tell(events, f"failed {error.errno or 0}")
         return
@@ -96,7 +97,7 @@ def keep_tool(plan: Plan, orders: int, events: int, stdout: int, stderr: int) ->
     _tell(events, f"ended {tool.returncode}")
 
 
-def _start_tool(plan: Plan, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+def _start_tool(plan: Plan, mark: str, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
     keeper = os.getpid()
 
     def prepare() -> None:
@@ -112,7 +113,7 @@ def _start_tool(plan: Plan, stdout: int, stderr: int) -> subprocess.Popen[bytes]
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        env=plan.env,
+        env={**plan.env, MARK: mark},
         process_group=0,
         # Unsafe with threads; the keeper has one, and nothing but prctl(2) can say PR_SET_PDEATHSIG.
         preexec_fn=prepare,  # noqa: PLW1509
@@ -149,6 +150,8 @@ def _watch(plan: Plan, tool: subprocess.Popen[bytes], orders: int, events: int, 
                 poller.unregister(orders)
                 data = Order.STOP
                 why = "orphaned"
+                if ladder.started:  # the grace that it was given was for somebody who reads what it prints
+                    ladder.at = min(ladder.at, time.monotonic() + ORPHAN_GRACE)
             elif not ladder.started:
                 why = "order"
             for byte in data:
@@ -167,7 +170,7 @@ def _patience_after(sent: signal.Signals, plan: Plan, why: str) -> float:
 def _signal_group(group: int, which: signal.Signals) -> None:
     try:
         os.killpg(group, which)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # gone, or a setuid program that we may not signal
         return
 
 
@@ -190,10 +193,35 @@ def sweep_descendants() -> None:
         time.sleep(0.01)
 
 
+def sweep_marked(mark: str) -> None:
+    """Kill every process that has this mark in its environment, until none is left: for when the keeper is gone."""
+    end = time.monotonic() + SWEEP_PATIENCE
+    while time.monotonic() < end:
+        left = _list_marked(f"{MARK}={mark}".encode())
+        if not left:
+            return
+        for pid in left:
+            _signal_process(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _list_marked(setting: bytes) -> list[int]:
+    found: list[int] = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/environ", "rb") as file:
+                marked = setting in file.read().split(b"\0")
+        except OSError:
+            continue
+        if marked and _read_stat(int(name))[0] not in (b"", b"Z"):
+            found.append(int(name))
+    return found
+
+
 def _signal_process(pid: int, which: signal.Signals) -> None:
     try:
         os.kill(pid, which)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return
 
 

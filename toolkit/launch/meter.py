@@ -150,7 +150,8 @@ def describe_perf_event(pid: int, descriptor: int) -> tuple[str, ...]:
     except OSError as error:
         # EOPNOTSUPP: a program of type perf_event (profile, software and hardware events), of which the kernel
         # tells no more (bpf_get_perf_event_info in kernel/trace/bpf_trace.c). ENOENT: no program.
-        return ("perf_event",) if error.errno == errno.EOPNOTSUPP else ()
+        # EPERM: the question needs CAP_SYS_ADMIN; that something is attached is then the better guess.
+        return ("perf_event",) if error.errno in (errno.EOPNOTSUPP, errno.EPERM, errno.EACCES) else ()
     kind = PERF_TYPES[info.fd_type] if 0 <= info.fd_type < len(PERF_TYPES) else "perf_event"
     return (f"{kind} {info.name}".strip(),)
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from toolkit.errors import CannotRun
 from toolkit.model import Choice, Engine, Facts, Limits, Plan, Tool
 
+# Seconds that a tool which ends itself gets to start and to end, beyond the time that its arguments ask for: BCC's
+# clang takes some, and `30 2` under a limit of 60 s must not be cut short of its last summary.
+START_MARGIN = 10.0
+
 # Where a root shell finds programs; never the caller's PATH, which may name folders that others can write.
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What else a tool may see of the caller's environment: how to show times, and the engines' own settings.
@@ -48,9 +52,11 @@ def decide_deadline(choice: Choice, limits: Limits, duration: float | None) -> t
     """
     if duration is not None:
         return duration, True
-    if choice.duration is not None and not choice.ends_itself and choice.duration <= limits.duration:
-        return choice.duration, True
-    return limits.duration, False
+    if choice.duration is None or choice.duration > limits.duration:
+        return limits.duration, False
+    if choice.ends_itself:
+        return choice.duration + START_MARGIN, False
+    return choice.duration, True
 
 
 def outlives_limit(plan: Plan) -> bool:

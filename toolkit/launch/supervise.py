@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from toolkit.launch.keeper import Order, keep_tool
+from toolkit.launch.keeper import Order, keep_tool, sweep_marked
 from toolkit.launch.meter import Meter
 from toolkit.model import Cost, Outcome, Plan, Result
 
@@ -25,16 +25,20 @@ LAST_WORDS = 1 << 20  # bytes that a tool may still print after it reached its o
 FIRST_SAMPLES = (0.1, 0.25, 0.5)  # seconds after start: short runs have a cost too
 SAMPLE_EVERY = 1.0
 # The keeper needs the whole ladder at most; what it has not told by then, it never will.
-KEEPER_PATIENCE = 15.0
+KEEPER_PATIENCE = 30.0
 ESCALATION = (Order.STOP, Order.TERMINATE, Order.KILL)
 
 
 @dataclass(frozen=True)
 class Sinks:
-    """Where a run's output and samples go. `stdout` and `stderr` return why they take no more; empty if they do."""
+    """Where a run's output and samples go.
 
-    stdout: Callable[[bytes], str]
-    stderr: Callable[[bytes], str]
+    `stdout` and `stderr` return why they take no more, empty if they do. While they wait for a reader, they ask the
+    function that they get whether to give up.
+    """
+
+    stdout: Callable[[bytes, Callable[[], bool]], str]
+    stderr: Callable[[bytes, Callable[[], bool]], str]
     cost: Callable[[Cost], None]
 
 
@@ -61,12 +65,16 @@ class Run:
         self._stopped_for: Outcome | None = None
         self._caught: int | None = None
         self._signals = 0
+        self._closed = False  # nobody reads the output any more
+        self._metered = False  # the last figures have been read
         self._tool = 0  # its PID, which is also its process group
         self._detail = ""
         self._tool_status: int | None = None
         self._ended = False
         self._cost = Cost()
-        self._keeper, self._orders, events, stdout, stderr = _fork_keeper(plan)
+        # Every process of the tool inherits this in its environment: so they are found when their keeper is gone.
+        self._mark = f"{os.getpid()}.{time.monotonic_ns()}"
+        self._keeper, self._orders, events, stdout, stderr = _fork_keeper(plan, self._mark)
         self._readers = {stdout: "stdout", stderr: "stderr", events: "events"}
         for descriptor in self._readers:
             self._selector.register(descriptor, selectors.EVENT_READ)
@@ -90,8 +98,7 @@ class Run:
             for key, _ in self._selector.select(self._until_sample()):
                 self._read(key.fd)
             self._sample_when_due()
-        self._cost = self._meter.read_cost(self._seconds())
-        self._sinks.cost(self._cost)
+        self._close_meter()
 
     def _drained(self) -> bool:
         """Nothing is left to read now. Whoever still held the pipes is gone: the keeper has swept."""
@@ -120,24 +127,40 @@ class Run:
             "the process that kept its limits was killed",
             True,
         )
-        if self._tool:
-            try:
-                os.killpg(self._tool, signal.SIGKILL)
-            except ProcessLookupError:
-                return
+        sweep_marked(self._mark)
 
     def _pass_on(self, name: str, data: bytes) -> None:
         cap = self._plan.limits.output_bytes
         self._bytes[name] += len(data)
-        if name == "stdout" and self._bytes[name] > cap:
-            self.stop(Outcome.LIMIT, f"it printed more than {cap / (1 << 20):g} MiB")
+        if self._bytes[name] > cap:
+            self.stop(Outcome.LIMIT, f"it printed more than {cap / (1 << 20):g} MiB on {name}")
         over = max(0, self._bytes[name] - cap - LAST_WORDS)
         kept = data[: max(0, len(data) - over)]
         self._dropped += len(data) - len(kept)
         sink = self._sinks.stdout if name == "stdout" else self._sinks.stderr
-        closed = sink(kept) if kept else ""
+        closed = sink(kept, self._give_up) if kept and not self._closed else ""
         if closed:
+            self._closed = True
             self.stop(Outcome.OUTPUT_CLOSED, closed)
+
+    def _give_up(self) -> bool:
+        """Whether to wait no longer for a reader: after a signal once the tool has ended, or after two.
+
+        In the meantime the meter must not hold the tool's programs: they are read for the last time when it ends.
+        """
+        for key, _ in self._selector.select(0):
+            if self._readers.get(key.fd) == "events":
+                self._read(key.fd)
+        if self._ended:
+            self._close_meter()
+        return self._signals >= (1 if self._ended else 2)
+
+    def _close_meter(self) -> None:
+        if not self._metered:
+            self._metered = True
+            self._cost = self._meter.read_cost(self._seconds())
+            self._sinks.cost(self._cost)
+            self._meter.close()
 
     def _hear(self, data: bytes) -> None:
         *lines, self._events = (self._events + data).split(b"\n")
@@ -208,6 +231,8 @@ class Run:
             self._samples += 1
 
     def _sample(self) -> None:
+        if self._metered:
+            return
         self._cost = self._meter.sample(self._keeper, self._seconds())
         self._sinks.cost(self._cost)
 
@@ -248,7 +273,7 @@ def exit_status(outcome: Outcome, tool_status: int | None, caught: int | None) -
             return 125
 
 
-def _fork_keeper(plan: Plan) -> tuple[int, int, int, int, int]:
+def _fork_keeper(plan: Plan, mark: str) -> tuple[int, int, int, int, int]:
     """Fork the keeper; returns its PID and our ends: orders to write; events, stdout and stderr to read."""
     orders_read, orders_write = os.pipe2(os.O_CLOEXEC)
     events_read, events_write = os.pipe2(os.O_CLOEXEC)
@@ -260,7 +285,7 @@ def _fork_keeper(plan: Plan) -> tuple[int, int, int, int, int]:
         status = 1
         try:
             _detach_descriptors(theirs)
-            keep_tool(plan, *theirs)
+            keep_tool(plan, mark, *theirs)
             status = 0
         finally:
             os._exit(status)

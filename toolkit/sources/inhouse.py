@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from toolkit import __version__
@@ -23,6 +24,7 @@ def discover(root: Path) -> tuple[Found, ...]:
             category=path.parent.name,
         )
         for path in sorted((root / NAME).glob("*/*.bt"))
+        if re.fullmatch(r"[\w.+-]+", path.stem, re.ASCII)
     )
 
 

@@ -22,7 +22,7 @@ DPKG_STATUS = "var/lib/dpkg/status"
 BINARY_FOLDERS = ("usr/sbin", "usr/bin")
 BCC_FOLDER = "usr/share/bcc/tools"
 BPFTRACE_FOLDER = "usr/share/bpftrace/tools"
-LARGEST_STATUS = 256 << 20
+STEM = re.compile(r"[\w.+-]+", re.ASCII)  # what a tool may be called; anything else could fool a terminal
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _existing(root: Path, pattern: str, name: str) -> str:
 def _classify_bcc(path: Path) -> tuple[str, Engine] | None:
     # Debian appends -bpfcc; Fedora strips .py. Shell wrappers keep no suffix on either, so the first line decides.
     stem = path.name.removesuffix("-bpfcc").removesuffix(".py").removesuffix(".sh")
-    if not re.fullmatch(r"[\w-]+", stem, re.ASCII):
+    if not STEM.fullmatch(stem):
         return None
     match _first_line(path):
         case line if "python" in line:
@@ -155,13 +155,15 @@ def _classify_bcc(path: Path) -> tuple[str, Engine] | None:
 
 
 def _classify_bpftrace(path: Path) -> tuple[str, Engine] | None:
-    return (path.stem, Engine.BPFTRACE) if path.suffix == ".bt" and path.is_file() else None
+    named = STEM.fullmatch(path.stem) and path.suffix == ".bt"
+    return (path.stem, Engine.BPFTRACE) if named and path.is_file() else None
 
 
 def _classify_native(path: Path) -> tuple[str, Engine] | None:
     if not _first_line(path).startswith("\x7fELF"):
         return None
-    return path.name.removesuffix("-libbpf").removeprefix("bpf-"), Engine.NATIVE
+    stem = path.name.removesuffix("-libbpf").removeprefix("bpf-")
+    return (stem, Engine.NATIVE) if STEM.fullmatch(stem) else None
 
 
 CLASSIFIERS: dict[str, Callable[[Path], tuple[str, Engine] | None]] = {

@@ -1,0 +1,97 @@
+"""The sentences around a run: what should not be missed is said, and nothing is said in vain."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+import pytest
+
+from tests.support.plans import plan_for
+from tests.support.samples import need
+from toolkit.cli.narrate import describe_cost, describe_end, describe_trouble
+from toolkit.cli.sinks import write_all
+from toolkit.errors import CannotRun
+from toolkit.launch.guard import check_programs
+from toolkit.model import Analysis, Cost, Outcome, Plan, Result
+
+RESULT = Result(
+    outcome=Outcome.DURATION,
+    status=0,
+    tool_status=0,
+    seconds=3.0,
+    stdout_bytes=0,
+    stderr_bytes=0,
+    dropped_bytes=0,
+    cost=Cost(programs=0),
+    peak_memory=None,
+)
+
+
+def tracing_plan() -> Plan:
+    plan = plan_for("/bin/true")
+    variant = msgspec.structs.replace(plan.choice.variant, analysis=Analysis(probes=(need("kprobe:vfs_read"),)))
+    return msgspec.structs.replace(plan, choice=msgspec.structs.replace(plan.choice, variant=variant))
+
+
+def trouble(**changes: object) -> str:
+    result = msgspec.structs.replace(RESULT, **changes)
+    return " | ".join(describe_trouble(tracing_plan(), result, ""))
+
+
+def test_a_tool_that_attached_to_nothing_is_never_passed_over_in_silence() -> None:
+    assert "it attached to nothing" in trouble()
+    assert "it attached to nothing" in trouble(cost=Cost(programs=2))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cost": Cost(programs=1, attached=("tracepoint sched_switch",))},
+        {"cost": Cost(unknown="BPF statistics cannot be enabled")},
+        {"seconds": 0.2},
+        {"outcome": Outcome.ENDED, "tool_status": 1},
+    ],
+)
+def test_where_that_is_not_known_or_said_already_there_is_no_warning(changes: dict[str, object]) -> None:
+    assert trouble(**changes) == ""
+
+
+def test_a_tool_without_probes_need_not_attach() -> None:
+    assert list(describe_trouble(plan_for("/bin/true"), RESULT, "")) == []
+
+
+def test_the_end_is_told_in_one_sentence() -> None:
+    result = msgspec.structs.replace(
+        RESULT, cost=Cost(programs=2, attached=("a", "b"), run_ns=30_000_000, run_count=1234), peak_memory=13 << 20
+    )
+    assert describe_end(result) == (
+        "its time was over after 3.0 s; 2 BPF programs, 2 attached, 1,234 events, 1.00 % of one CPU; 13.0 MiB of memory"
+    )
+    assert describe_cost(Cost(programs=1, run_ns=1), 3.0).endswith("under 0.01 % of one CPU")
+
+
+def test_a_reader_that_stopped_reading_does_not_hold_us_for_ever() -> None:
+    reading, writing = os.pipe()
+    asked: list[int] = []
+
+    def give_up() -> bool:
+        asked.append(1)
+        return len(asked) >= 2
+
+    assert write_all(writing, b"x" * (1 << 20), give_up) == "nobody reads its output"
+    os.close(reading)
+    assert write_all(writing, b"x") == "nobody reads its output any more"
+    os.close(writing)
+
+
+@pytest.mark.root
+def test_an_engine_that_others_can_write_is_not_started(tmp_path: os.PathLike[str]) -> None:
+    engine = os.path.join(tmp_path, "engine")
+    with open(engine, "w") as file:
+        file.write("")
+    os.chmod(engine, 0o775)
+    plan = msgspec.structs.replace(plan_for("/usr/sbin/tool"), argv=(engine, "/usr/sbin/tool"))
+    with pytest.raises(CannotRun, match="is not safe to run"):
+        check_programs(plan)
+    check_programs(msgspec.structs.replace(plan, argv=("/usr/bin/env", "/usr/sbin/tool")))
