@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.support.samples import make_facts, make_variant, requirement
@@ -167,6 +168,14 @@ def test_every_kind_of_need_is_decided_or_said_not_to_be() -> None:
     assert not DECIDERS.keys() & UNCHECKED
 
 
+def test_a_tool_of_a_newer_release_is_not_for_an_older_engine() -> None:
+    plain = make_variant("bpftrace/x", engine=Engine.BPFTRACE)
+    newer = msgspec.structs.replace(plain, found=msgspec.structs.replace(plain.found, made_for="bpftrace>=0.26.1"))
+    assert "it is part of bpftrace 0.26.1, newer than the engine here (0.17.0)" in reasons(newer, make_facts())
+    fitting = msgspec.structs.replace(plain, found=msgspec.structs.replace(plain.found, made_for="bpftrace>=0.17.0"))
+    assert judge(fitting, make_facts()).status is Status.RUNS
+
+
 def test_data_symbols_need_kallsyms_all() -> None:
     variant = make_variant("a/b", requirement("kernel_symbol:avenrun"))
     assert judge(variant, make_facts()).status is Status.RUNS
@@ -188,7 +197,14 @@ def test_a_file_that_others_can_write_is_blocked() -> None:
 
 @pytest.mark.parametrize(
     ("text", "numbers"),
-    [("v0.17.0", (0, 17, 0)), ("0.26.0+ds-1", (0, 26, 0)), ("0.23.2-dirty", (0, 23, 2)), ("", ()), ("master", ())],
+    [
+        ("v0.17.0", (0, 17, 0)),
+        ("0.26.0+ds-1", (0, 26, 0)),
+        ("0.23.2-dirty", (0, 23, 2)),
+        ("", ()),
+        ("master", ()),
+        ("¹.2", ()),
+    ],
 )
 def test_versions_are_read_as_numbers(text: str, numbers: tuple[int, ...]) -> None:
     assert parse_version(text) == numbers

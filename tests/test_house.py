@@ -14,8 +14,18 @@ PACKAGE = ROOT / "toolkit"
 # Low to high; an import points only downwards, or stays in its own room. The first prefix that fits decides.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "errors"),
-    ("compat", "choose", "diagnose", "launch.plan", "output", "catalog.query", "catalog.guess", "catalog.search"),
-    ("paths", "command", "documents", "trust"),
+    (
+        "compat",
+        "choose",
+        "diagnose",
+        "revisions",
+        "launch.plan",
+        "output",
+        "catalog.query",
+        "catalog.guess",
+        "catalog.search",
+    ),
+    ("paths", "command", "documents", "trust", "lock"),
     ("config", "host", "sources", "analysis", "recordings", "catalog"),
     ("snapshot", "launch"),
     ("cli",),

@@ -70,10 +70,24 @@ def judge(variant: Variant, facts: Facts) -> Verdict:
     missing = find_missing_rights(facts) or find_missing_engine(variant.engine, facts)
     if missing is not None:
         return _blocked(missing)
+    release = _find_newer_release(variant, facts)
+    if release is not None:
+        return _blocked(release)
     if variant.analysis.problem:
         text = f"it could not be analysed: {variant.analysis.problem}"
         return Verdict(status=Status.UNKNOWN, reasons=(Reason(text=text),))
     return _judge_requirements(variant, facts)
+
+
+def _find_newer_release(variant: Variant, facts: Facts) -> Reason | None:
+    """Why a tool that came with a newer release of its engine is not for the engine here."""
+    engine, _, made_for = variant.found.made_for.partition(">=")
+    have = engine_version(Engine(engine), facts) if made_for else ()
+    if not have or parse_version(made_for)[: len(have)] <= have:
+        return None
+    need = Need(kind=NeedKind.ENGINE, name=variant.found.made_for)
+    here = ".".join(map(str, have))
+    return Reason(text=f"it is part of {engine} {made_for}, newer than the engine here ({here})", need=need)
 
 
 def find_missing_rights(facts: Facts) -> Reason | None:
@@ -113,7 +127,7 @@ def parse_version(text: str) -> tuple[int, ...]:
     """Numbers of a dotted version up to the first part that is none: 'v0.17.0-1' gives (0, 17, 0)."""
     numbers: list[int] = []
     for part in text.lstrip("v").split("."):
-        digits = part[: next((at for at, sign in enumerate(part) if not sign.isdigit()), len(part))]
+        digits = part[: next((at for at, sign in enumerate(part) if sign not in "0123456789"), len(part))]
         if not digits:
             break
         numbers.append(int(digits[:9]))

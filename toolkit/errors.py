@@ -44,3 +44,14 @@ class NoSuchRecording(ToolkitError):
 
 class StateError(ToolkitError):
     """A file or folder of ours cannot be read or written."""
+
+
+class SourceError(ToolkitError):
+    """A source cannot be read: its server, its history or our copy of it; other sources are not affected.
+
+    `damaged` says that the copy on this host is at fault: discard it and fetch anew.
+    """
+
+    def __init__(self, what: str, *, fix: str = "", damaged: bool = False) -> None:
+        super().__init__(what, fix=fix)
+        self.damaged = damaged

@@ -1,0 +1,176 @@
+"""One git command, bounded: environment, limits, deadline, and what dies with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.git_repos import need_git, serve_silence
+from toolkit.errors import SourceError
+from toolkit.sources import git_process
+from toolkit.sources.git_process import GitLimits, run_git
+
+need_git()
+ROOT = Path(__file__).parent.parent.parent
+
+
+def run_here(script: str, *, seconds: float = 5, limits: GitLimits = git_process.DEFAULT_LIMITS) -> git_process.Said:
+    """Run a shell script as a child of git, by an alias."""
+    return run_git(("-c", f"alias.here=!{script}", "here"), seconds=seconds, limits=limits)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for_end(pid: int) -> bool:
+    for _ in range(200):
+        if not is_alive(pid):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_nothing_of_the_callers_environment_passes_but_the_way_to_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DIR", "/nonexistent")
+    monkeypatch.setenv("GIT_EXEC_PATH", "/nonexistent")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "nonsense")
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", "'a.b'='c'")
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "ext")
+    monkeypatch.setenv("PATH", f"/tmp/own:{os.environ['PATH']}")
+    monkeypatch.setenv("https_proxy", "http://user:hunter2@proxy:3128")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/tmp/agent")
+    monkeypatch.setenv("SECRET", "a\nGIT_X=b")
+    lines = run_here("env").stdout.decode().splitlines()
+    seen = dict(line.split("=", 1) for line in lines if "=" in line)
+    own_of_git = {"GIT_EXEC_PATH", "GIT_PREFIX", "GIT_CONFIG_PARAMETERS", "GIT_LITERAL_PATHSPECS"}
+    allowed = set(git_process.OWN) | git_process.PASSED | own_of_git | {"LANGUAGE", "PWD", "SHLVL", "_", "OLDPWD"}
+    assert seen.keys() <= allowed
+    assert seen["https_proxy"] == "http://user:hunter2@proxy:3128"
+    assert seen["SSH_AUTH_SOCK"] == "/tmp/agent"
+    assert seen["GIT_SSH_COMMAND"] == "ssh -o BatchMode=yes"
+    assert seen["GIT_ALLOW_PROTOCOL"] == "file:git:http:https:ssh"
+    assert "/tmp/own" not in seen["PATH"]
+    assert "GIT_DIR" not in seen
+
+
+def test_a_proxys_password_is_not_in_the_process_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://user:hunter2@proxy:3128")
+    assert b"hunter2" not in run_here("cat /proc/[0-9]*/cmdline").stdout
+
+
+def test_limits_hold_for_git_and_its_children() -> None:
+    said = run_here("ulimit -f; ulimit -d; ulimit -c", limits=GitLimits(file_bytes=1 << 20, memory_bytes=1 << 30))
+    assert said.stdout.decode().split() == ["2048", str(1 << 20), "0"]
+
+
+def test_the_deadline_ends_git_and_every_child() -> None:
+    def find() -> list[int]:
+        return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if b"4242.25" in _command(folder)]
+
+    start = time.monotonic()
+    with pytest.raises(SourceError, match=r"did not end within 0\.5 s"):
+        run_here("sleep 4242.25 & sleep 4242.25", seconds=0.5)
+    assert time.monotonic() - start < 5
+    assert all(wait_for_end(pid) for pid in find())
+
+
+def test_output_is_bounded() -> None:
+    with pytest.raises(SourceError, match="printed more than 1 MiB"):
+        run_here("yes", limits=GitLimits(output_bytes=1 << 20))
+
+
+def test_a_child_that_keeps_stderr_open_does_not_hold_us() -> None:
+    start = time.monotonic()
+    assert run_here("setsid sleep 5 & echo done").stdout == b"done\n"
+    assert time.monotonic() - start < 4
+
+
+def test_a_large_stderr_neither_blocks_nor_fills_memory() -> None:
+    said = run_here("yes | head -c 3000000 >&2; echo end >&2; exit 3")
+    assert said.status != 0
+    assert len(said.stderr) <= git_process.ERROR_BYTES
+    assert "end" in said.stderr[-200:]
+
+
+def test_stdin_is_what_we_give() -> None:
+    data = b"x" * 300_000
+    assert run_here("cat").stdout == b""
+    assert run_git(("-c", "alias.here=!cat", "here"), stdin=data, seconds=5).stdout == data
+
+
+def test_git_dies_with_us() -> None:
+    with serve_silence() as port:
+        code = (
+            "import toolkit.sources.git_process as p; "
+            f"p.run_git(('ls-remote', '--', 'git://127.0.0.1:{port}/x'), seconds=60)"
+        )
+        us = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+        children: list[int] = []
+        for _ in range(300):
+            children = [
+                int(folder.name)
+                for folder in Path("/proc").glob("[0-9]*")
+                if f"git://127.0.0.1:{port}/x".encode() in _command(folder) and int(folder.name) != us.pid
+            ]
+            if children:
+                break
+            time.sleep(0.02)
+        assert children
+        us.send_signal(signal.SIGKILL)
+        us.wait()
+        assert all(wait_for_end(pid) for pid in children)
+
+
+def _command(folder: Path) -> bytes:
+    try:
+        return (folder / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def test_a_missing_git_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(git_process, "SEARCH_PATH", str(tmp_path))
+    with pytest.raises(SourceError, match="git is not installed") as error:
+        run_git(("version",), seconds=5)
+    assert "apt-get install git" in error.value.fix
+
+
+def test_an_old_git_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("env", "prlimit", "setpriv"):
+        (tmp_path / name).symlink_to(f"/usr/bin/{name}")
+    (tmp_path / "git").write_text("#!/bin/sh\necho git version 2.17.1\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setattr(git_process, "SEARCH_PATH", str(tmp_path))
+    with pytest.raises(SourceError, match="too old") as error:
+        run_git(("version",), seconds=5)
+    assert "2.31" in error.value.fix
+
+
+def test_gitpython_is_imported_by_a_sync_alone() -> None:
+    code = "import sys, toolkit.sources.git, toolkit.sources.git_refs; print('git' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_threads_may_run_git_at_once() -> None:
+    found: list[bytes] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(run_git(("version",), seconds=20).stdout)) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1

@@ -1,0 +1,289 @@
+"""Run one git command, bounded: the only place that GitPython is used, and it is imported when a sync runs.
+
+GitPython's guards against dangerous options are a deny-list that keeps failing (two dozen advisories in 2026:
+abbreviated and joined short options, `template`, `multi_options`, `--upload-pack`, `--exec`, `--output`, config
+section names, `expandvars` on urls). So none of what they guard is used: no Repo, no Remote, no keyword that becomes an
+option. There is `Git.execute` alone, with argument lists written here and in this module's callers, in which every
+value that comes from outside was checked by `git_names` and stands behind `--`.
+
+`Git.execute` hands the caller's whole environment to git (GIT_DIR, GIT_EXEC_PATH, GIT_CONFIG_COUNT …) and its
+`kill_after_timeout` looks for children once and kills those; `env -u`, a session of its own and a deadline here do
+better. `prlimit` and `setpriv` of util-linux set the limits before git starts, without a preexec_fn, which could
+deadlock where sources are fetched in parallel by threads; setpriv ends git when we are killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import selectors
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from toolkit.command import ENVIRONMENT
+from toolkit.errors import SourceError
+from toolkit.model import Value
+from toolkit.sources.git_names import PROTOCOLS, tidy
+
+if TYPE_CHECKING:
+    from git.cmd import Git
+
+SEARCH_PATH = f"/usr/local/sbin:/usr/local/bin:{ENVIRONMENT['PATH']}"
+OLDEST = (2, 31)
+ERROR_BYTES = 64 << 10  # of what git says on stderr, the end is kept
+
+# What passes from the caller to git: how to reach the network and the ssh agent.
+PASSED = frozenset(
+    {
+        *("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"),
+        *("GIT_SSH_COMMAND", "SSH_AUTH_SOCK", "SSH_AGENT_PID"),
+    }
+)
+OWN = {
+    **ENVIRONMENT,
+    "PATH": SEARCH_PATH,
+    "XDG_CONFIG_HOME": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_ALLOW_PROTOCOL": ":".join(PROTOCOLS),
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",  # set and empty: git asks nobody, and says so
+    "SSH_ASKPASS_REQUIRE": "never",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_CEILING_DIRECTORIES": "/",
+}
+SSH = "ssh -o BatchMode=yes"  # an unknown host key or a passphrase is an error, not a question that nobody answers
+CONFIG = (
+    "core.hooksPath=/dev/null",
+    "core.symlinks=false",
+    "core.fsmonitor=false",
+    "core.bigFileThreshold=8m",  # larger blobs are hashed as a stream, not in memory
+    "protocol.version=2",
+    "credential.helper=",
+    "fetch.fsckObjects=true",
+    "transfer.fsckObjects=true",
+    "fetch.fsck.zeroPaddedFilemode=ignore",  # harmless, and old tools left it in many a history
+    "fetch.unpackLimit=1",  # always one pack, whose size RLIMIT_FSIZE bounds; never loose objects
+    "fetch.recurseSubmodules=false",
+    "submodule.recurse=false",
+    "fetch.negotiationAlgorithm=noop",
+    "fetch.writeCommitGraph=false",
+    "transfer.bundleURI=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "pack.threads=1",  # memory bounds would otherwise depend on the number of CPUs
+    "http.lowSpeedLimit=1000",
+    "http.lowSpeedTime=30",
+)
+
+
+class GitLimits(Value, frozen=True):
+    """The bounds of one git process and its children, in bytes."""
+
+    file_bytes: int = 64 << 20  # a pack, the largest file that git may write
+    memory_bytes: int = 1 << 30  # private memory of each process; mapped packs do not count
+    output_bytes: int = 64 << 20  # what it may print
+
+
+DEFAULT_LIMITS = GitLimits()
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a git command printed, and its exit status; negative for a signal."""
+
+    status: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it succeeded."""
+        return self.status == 0
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The programs that a git command is made of, as absolute paths, and git's version."""
+
+    git: str
+    env: str
+    prlimit: str
+    setpriv: str
+
+
+def find_programs() -> Programs:
+    """Find git and what bounds it. Raises SourceError that says which package is missing."""
+    return _find_programs(SEARCH_PATH)
+
+
+@functools.cache
+def _find_programs(path: str) -> Programs:
+    found: dict[str, str] = {}
+    for name, package in (("git", "git"), ("env", "coreutils"), ("prlimit", "util-linux"), ("setpriv", "util-linux")):
+        where = shutil.which(name, path=path)
+        if where is None:
+            raise SourceError(
+                f"{name} is not installed, and sources cannot be fetched without it",
+                fix=f"install the package {package}: apt-get install {package}, or dnf install {package}",
+            )
+        found[name] = where
+    programs = Programs(**found)
+    said = _execute(programs, ("version",), "/", b"", 10, DEFAULT_LIMITS)
+    version = re.search(rb"version (\d+)\.(\d+)", said.stdout)
+    if version is None or (int(version[1]), int(version[2])) < OLDEST:
+        raise SourceError(
+            f"{programs.git} says {tidy(said.stdout.decode(errors='replace'))!r}, which is too old or no git",
+            fix=f"install git {OLDEST[0]}.{OLDEST[1]} or newer",
+        )
+    return programs
+
+
+def run_git(
+    arguments: tuple[str, ...],
+    *,
+    seconds: float,
+    stdin: bytes = b"",
+    repository: Path | None = None,
+    limits: GitLimits = DEFAULT_LIMITS,
+) -> Said:
+    """Run git with these arguments on a bare repository, or on none; it is dead when this returns.
+
+    Raises SourceError when git is missing, does not end within `seconds`, or prints more than it may. What it means
+    that git failed is for the caller to say.
+    """
+    where = () if repository is None else (f"--git-dir={repository}",)
+    return _execute(find_programs(), (*where, *arguments), "/", stdin, seconds, limits)
+
+
+def _execute(
+    programs: Programs, arguments: tuple[str, ...], folder: str, stdin: bytes, seconds: float, limits: GitLimits
+) -> Said:
+    if seconds <= 0:
+        raise _late(seconds)
+    with tempfile.TemporaryFile() as told:
+        told.write(stdin)
+        told.seek(0)
+        started = _start(programs, arguments, folder, told, limits)
+        status, out, err, problem = _wait(started, time.monotonic() + seconds, limits)
+    if problem == "late":
+        raise _late(seconds)
+    if problem:
+        raise SourceError(
+            f"git printed more than {limits.output_bytes >> 20} MiB and was stopped",
+            fix="this repository is too large to be a source of tools; name fewer folders, or leave it out",
+        )
+    return Said(status, out, err.decode(errors="replace"))
+
+
+def _start(
+    programs: Programs, arguments: tuple[str, ...], folder: str, told: BinaryIO, limits: GitLimits
+) -> Git.AutoInterrupt:
+    argv = [*_bounds(programs, limits), *_scrub(programs), programs.git, "--literal-pathspecs"]
+    argv += [part for setting in CONFIG for part in ("-c", setting)]
+    argv += arguments
+    environment = dict(OWN) if "GIT_SSH_COMMAND" in os.environ else {**OWN, "GIT_SSH_COMMAND": SSH}
+    # GitPython ends the process when what it returns is let go of, so that is what is passed on.
+    return _load_git()(folder).execute(
+        argv, istream=told, as_process=True, shell=False, env=environment, start_new_session=True
+    )
+
+
+def _wait(started: Git.AutoInterrupt, end: float, limits: GitLimits) -> tuple[int, bytes, bytes, str]:
+    """Read all that it prints until it ends or has to be ended; gives status, stdout, stderr, and why it was ended."""
+    process = started.proc
+    if process is None or process.stdout is None or process.stderr is None:
+        raise SourceError("git could not be started")
+    try:
+        out, err, problem = _drain(
+            process.stdout.fileno(),
+            process.stderr.fileno(),
+            end,
+            limits.output_bytes,
+            lambda: _over(process.poll()),
+        )
+        while not problem and process.poll() is None:
+            time.sleep(0.001)
+            problem = "late" if time.monotonic() > end else ""
+    finally:
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        process.stdout.close()
+        process.stderr.close()
+    return process.returncode, out, err, problem
+
+
+def _over(status: int | None) -> bool:
+    return status is not None
+
+
+def _late(seconds: float) -> SourceError:
+    return SourceError(
+        f"git did not end within {max(seconds, 0):.3g} s and was stopped",
+        fix="see whether the server answers and a proxy is needed (https_proxy); the next sync tries again",
+    )
+
+
+def _bounds(programs: Programs, limits: GitLimits) -> list[str]:
+    return [
+        *(programs.setpriv, "--pdeathsig", "KILL"),
+        *(programs.prlimit, f"--fsize={limits.file_bytes}", f"--data={limits.memory_bytes}", "--core=0"),
+    ]
+
+
+def _scrub(programs: Programs) -> list[str]:
+    # Only names stand here, which anybody may see in the process list; values such as a proxy's password do not.
+    kept = PASSED | OWN.keys() | {"GIT_SSH_COMMAND", "LANGUAGE"}
+    return [programs.env, *(part for name in sorted(os.environ.keys() - kept) for part in ("-u", name))]
+
+
+def _drain(
+    out_pipe: int, err_pipe: int, end: float, largest: int, ended: Callable[[], bool]
+) -> tuple[bytes, bytes, str]:
+    """Read both pipes until they close; the third value is "late" or "large" when a bound was met."""
+    out, err = bytearray(), bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(out_pipe, selectors.EVENT_READ, out)
+        selector.register(err_pipe, selectors.EVENT_READ, err)
+        while selector.get_map():
+            left = end - time.monotonic()
+            if left <= 0:
+                return bytes(out), bytes(err), "late"
+            ready = selector.select(min(left, 0.1))
+            # An ssh connection that persists (ControlPersist) keeps stderr open long after git is gone.
+            if not ready and ended():
+                break
+            for key, _ in ready:
+                data = os.read(key.fd, 1 << 16)
+                if not data:
+                    selector.unregister(key.fd)
+                key.data.extend(data)
+            del err[:-ERROR_BYTES]
+            if len(out) > largest:
+                return bytes(out), bytes(err), "large"
+    return bytes(out), bytes(err), ""
+
+
+def _load_git() -> type[Git]:
+    # GitPython looks for git when it is imported, on the caller's PATH, and refuses to be imported without it; which
+    # git we start is decided above.
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    try:
+        from git.cmd import Git
+    except ImportError as error:
+        raise SourceError(
+            f"GitPython cannot be imported: {tidy(str(error))}", fix="install toolkit with its dependencies again"
+        ) from error
+    return Git

@@ -1,0 +1,124 @@
+"""Our copy of a source: a bare repository that no ref, hook, remote or checkout ever enters, only packs.
+
+Nothing in it names a server, so reading from it never asks one: an object that is missing is missing. One process
+at a time may write here; the lock is the caller's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import SourceError, StateError
+from toolkit.paths import make_folder
+from toolkit.sources.git_errors import explain
+from toolkit.sources.git_process import run_git
+
+# What `config` holds, byte for byte: git never writes it, so another content is another's.
+CONFIG = b"[core]\n\trepositoryformatversion = 0\n\tfilemode = false\n\tbare = true\n[gc]\n\tauto = 0\n"
+HEAD = b"ref: refs/heads/none\n"
+# A sync that finds something new adds two packs and never removes one; at 40 KB each, a new copy costs less than a
+# repack that knows partial clones.
+MOST_PACKS = 400
+
+
+@dataclass(frozen=True)
+class GitStore:
+    """A bare repository of ours."""
+
+    path: Path
+
+    @property
+    def packs(self) -> Path:
+        """Where git keeps what it fetched."""
+        return self.path / "objects" / "pack"
+
+    def count_bytes(self) -> int:
+        """The size of all packs: what came over the network, but for some bytes a request."""
+        return sum(path.stat().st_size for path in self.packs.glob("*.pack"))
+
+
+def open_store(path: Path) -> GitStore:
+    """The store at this path, made when it is missing, made anew when it is broken or worn. Raises StateError."""
+    store = GitStore(path)
+    try:
+        if not _is_sound(store):
+            discard_store(store)
+            _make_store(path)
+        sweep_store(store)
+    except OSError as error:
+        raise StateError(
+            f"cannot open {path}: {error.strerror}",
+            fix="free some space, or set TOOLKIT_HOME to a folder that you can write",
+        ) from error
+    return store
+
+
+def discard_store(store: GitStore) -> None:
+    """Remove a store: out of the way at once, so that a crash leaves nothing that looks like one. Raises OSError."""
+    for aside in store.path.parent.glob(f".{store.path.name}.*.aside"):
+        shutil.rmtree(aside, ignore_errors=True)
+    if store.path.is_symlink() or store.path.is_file():
+        store.path.unlink()
+    elif store.path.exists():
+        aside = _aside(store.path, "old")
+        store.path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(path: Path, why: str) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.{why}.aside")
+
+
+def _is_sound(store: GitStore) -> bool:
+    """Whether this is a store as we make it; what its packs hold is verified when it is read."""
+    path = store.path
+    if path.is_symlink() or not path.is_dir():
+        return False
+    try:
+        if (path / "config").read_bytes() != CONFIG or (path / "HEAD").read_bytes() != HEAD:
+            return False
+        whole = all((path / name).is_dir() for name in ("objects", "refs", "objects/pack"))
+        names = os.listdir(store.packs)
+    except OSError:
+        return False
+    # A pack without its index, or the other way round, is what is left of a disk that lost something.
+    packs = {name.removesuffix(".pack") for name in names if name.startswith("pack-") and name.endswith(".pack")}
+    indexes = {name.removesuffix(".idx") for name in names if name.startswith("pack-") and name.endswith(".idx")}
+    return whole and indexes <= packs and len(packs) <= MOST_PACKS
+
+
+def _make_store(path: Path) -> None:
+    make_folder(path.parent)
+    aside = _aside(path, "new")
+    shutil.rmtree(aside, ignore_errors=True)
+    # --template= with nothing: no hooks, no description, whatever the distribution's template holds.
+    said = run_git(("init", "--quiet", "--bare", "--template=", "--object-format=sha1", "--", str(aside)), seconds=30)
+    if not said.ok:
+        raise explain("cannot create", str(path), said.stderr)
+    (aside / "objects" / "pack").mkdir(exist_ok=True)
+    (aside / "HEAD").write_bytes(HEAD)
+    (aside / "config").write_bytes(CONFIG)
+    aside.chmod(0o700)
+    aside.rename(path)
+
+
+def sweep_store(store: GitStore) -> None:
+    """Remove what a git that was killed left behind: locks and unfinished packs. Raises OSError."""
+    leftovers = (
+        *store.path.glob("*.lock"),
+        *store.packs.glob("tmp_*"),
+        *store.packs.glob(".tmp-*"),
+        *store.path.glob("shallow_*"),
+    )
+    for leftover in leftovers:
+        leftover.unlink(missing_ok=True)
+
+
+def damaged(store: GitStore, what: str) -> SourceError:
+    """The error of a store that lacks what it should hold."""
+    return SourceError(
+        f"{store.path} is damaged: {what}", fix=f"remove {store.path}; the next sync fetches it anew", damaged=True
+    )
