@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.support.samples import make_facts, make_variant, requirement
@@ -26,6 +27,14 @@ def test_the_fastest_start_wins() -> None:
     assert chosen(ALL).variant is NATIVE
     assert chosen((BCC, SCRIPT, OWN)).variant is OWN
     assert chosen((BCC, SCRIPT)).variant is SCRIPT
+
+
+def test_of_two_revisions_that_run_the_newer_is_taken() -> None:
+    old, new = (
+        msgspec.structs.replace(NATIVE, found=msgspec.structs.replace(NATIVE.found, revision=one))
+        for one in ("v0.9.0", "v0.26.0")
+    )
+    assert chosen((old, new)).variant is new
 
 
 def test_what_cannot_run_is_passed_over_and_counted() -> None:

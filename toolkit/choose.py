@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from toolkit.compat import judge
+from toolkit.compat import judge, parse_version
 from toolkit.model import Arguments, Choice, Engine, Facts, Judged, Status, Value, Variant, Verdict
 
 # Cheapest start first: a libbpf tool needs 0.1 s, bpftrace compiles for about 0.7 s, BCC runs clang for seconds.
@@ -144,11 +144,12 @@ def _can_start(verdict: Verdict) -> bool:
     return verdict.status is not Status.BLOCKED and not verdict.blind
 
 
-def _rank(judged: Judged) -> tuple[int, bool, int, int, str]:
+def _rank(judged: Judged) -> tuple[int, bool, int, int, str, tuple[int, ...]]:
     found = judged.variant.found
     upstream = UPSTREAM_ORDER.index(found.upstream) if found.upstream in UPSTREAM_ORDER else len(UPSTREAM_ORDER)
     status = STATUS_ORDER.index(judged.verdict.status)
-    return status, judged.verdict.blind, ENGINE_ORDER.index(found.engine), upstream, judged.variant.id
+    newest_first = tuple(-number for number in parse_version(found.revision))
+    return status, judged.verdict.blind, ENGINE_ORDER.index(found.engine), upstream, judged.variant.id, newest_first
 
 
 def _explain(

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from toolkit.errors import SettingsError
 from toolkit.model import Limits, Risk, Value
 
+if TYPE_CHECKING:
+    from toolkit.documents import Entry
+
+# A source's name becomes a folder, and stands before the slash in `acme/slowio`.
+SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
+RESERVED = frozenset({"inhouse", "packages", "libbpf-tools"})
+Keep = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=7 * 86400)]
 
 
@@ -22,11 +30,22 @@ class LimitSettings(Value, frozen=True):
     nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = Limits().nice
 
 
+class SourceSettings(Value, frozen=True):
+    """One entry of the `sources:` section: a repository of one's own, or what differs for one of the catalog's."""
+
+    url: str = ""
+    revisions: str | tuple[str, ...] = ()
+    licence: str = ""
+    summary: str = ""
+
+
 class Settings(Value, frozen=True):
     """What an administrator can set; every field has a default."""
 
     limits: Limits = Limits()
     allow: tuple[Risk, ...] = ()  # risk classes that need no --allow
+    sources: dict[str, SourceSettings] = {}
+    keep: Keep = 5  # snapshots
 
 
 def load_settings(file: Path) -> Settings:
@@ -45,6 +64,8 @@ def _read_settings(file: Path) -> Settings:
 
     settings = Settings()
     for entry in read_entries(file):
+        if entry.value is None and entry.key in ("limits", "allow", "sources", "keep"):
+            continue  # an empty section keeps the defaults
         if entry.key == "limits":
             given = convert_entry(entry, LimitSettings)
             limits = Limits(
@@ -53,6 +74,20 @@ def _read_settings(file: Path) -> Settings:
             settings = msgspec.structs.replace(settings, limits=limits)
         elif entry.key == "allow":
             settings = msgspec.structs.replace(settings, allow=convert_entry(entry, tuple[Risk, ...]))
+        elif entry.key == "sources":
+            settings = msgspec.structs.replace(settings, sources=_read_sources(entry))
+        elif entry.key == "keep":
+            settings = msgspec.structs.replace(settings, keep=convert_entry(entry, Keep))
         else:
-            raise point_at(entry, "no such setting; there are `limits` and `allow`")
+            raise point_at(entry, "no such setting; there are `limits`, `allow`, `sources` and `keep`")
     return settings
+
+
+def _read_sources(entry: Entry) -> dict[str, SourceSettings]:
+    from toolkit.documents import convert_entry, point_at
+
+    given = convert_entry(entry, dict[str, SourceSettings])
+    for name in given:
+        if not SOURCE_NAME.fullmatch(name) or name in RESERVED:
+            raise point_at(entry, f"{name!r} cannot be the name of a source", name)
+    return given

@@ -192,6 +192,7 @@ class Found(Value, frozen=True):
     category: str = ""  # a hint from the folder it lies in
     example: str = ""  # path of an example text
     man: str = ""  # path of a man page
+    made_for: str = ""  # the engine's release that it is a part of: "bpftrace>=0.26.1"
 
 
 class Variant(Value, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.support.samples import make_index, make_variant
@@ -41,6 +42,18 @@ def test_an_upstream_or_a_source_before_the_name_pins_variants(name: str, varian
     asked = resolve_name(INDEX, name)
     assert asked.variants == variants
     assert asked.pinned
+
+
+def test_a_revision_behind_the_name_pins_it() -> None:
+    held = tuple(
+        msgspec.structs.replace(BCC, found=msgspec.structs.replace(BCC.found, revision=one))
+        for one in ("v0.26.0", "v0.31.0")
+    )
+    asked = resolve_name(make_index(*held), "bcc/runqlat@v0.31.0")
+    assert (asked.variants, asked.pinned) == (held[1:], True)
+    with pytest.raises(NoSuchTool, match="not held at revision 'v9'") as caught:
+        resolve_name(make_index(*held), "runqlat@v9")
+    assert caught.value.fix == "it is at v0.26.0, v0.31.0"
 
 
 def test_an_alias_means_the_tool() -> None:

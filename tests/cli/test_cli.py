@@ -221,3 +221,61 @@ def test_without_root_it_says_what_is_missing_and_what_to_do(own_home: Path) -> 
     assert "CAP_BPF" in done.stderr
     assert "root" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def make_upstream(folder: Path) -> str:
+    """A company's repository with one tool."""
+    (folder / "disk").mkdir(parents=True)
+    (folder / "disk" / "slowio.bt").write_text(
+        "/*\n * slowio - ours\n */\ntracepoint:sched:sched_switch { @ = count(); }\n"
+    )
+    environ = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    who = ("-c", "user.name=A", "-c", "user.email=a@example.com")
+    for arguments in (("init", "-q", "-b", "main"), ("add", "-A"), (*who, "commit", "-q", "-m", "x")):
+        subprocess.run(["git", *arguments], cwd=folder, env=environ, check=True)
+    return f"file://{folder}"
+
+
+def test_a_sync_from_settings_to_list_and_back(toolkit: Toolkit, own_home: Path, tmp_path: Path) -> None:
+    url = make_upstream(tmp_path / "acme")
+    (own_home / "toolkit").mkdir(mode=0o700)
+    (own_home / "toolkit" / "config.yaml").write_text(f"sources:\n  acme: {{url: '{url}'}}\n")
+    first = toolkit("sync", "acme")
+    assert first.returncode == 0, first.stderr
+    assert "1 new, 0 changed, 0 gone tools" in first.stdout
+    assert "slowio" in toolkit("list", "disk").stdout
+    assert "nothing new" in toolkit("sync", "acme").stdout
+    assert toolkit("sync", "--quiet", "acme").stdout == ""
+    (tmp_path / "acme" / ".git").rename(tmp_path / "away")
+    failed = toolkit("sync", "--quiet", "acme")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("toolkit: acme: ")
+    assert "slowio" in toolkit("list", "disk").stdout
+    rows = json.loads(toolkit("snapshots", "list", "--json").stdout)["snapshots"]
+    assert [row["current"] for row in rows] == [True]
+    assert "acme/slowio" in toolkit("snapshots", "show").stdout
+    assert "new      acme/slowio" in toolkit("snapshots", "diff").stdout
+    assert toolkit("snapshots", "rollback").returncode == 125
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("sync", "nothing"), "there is no git source named 'nothing'"),
+        (("snapshots", "show"), "there is no current snapshot"),
+        (("snapshots", "rollback", "abc"), "'abc' is no snapshot"),
+    ],
+)
+def test_mistakes_with_snapshots_are_said(toolkit: Toolkit, arguments: tuple[str, ...], said: str) -> None:
+    done = toolkit(*arguments)
+    assert done.returncode == 125
+    assert said in done.stderr
+
+
+def test_a_url_that_would_start_a_program_is_refused(toolkit: Toolkit, own_home: Path, tmp_path: Path) -> None:
+    (own_home / "toolkit").mkdir(mode=0o700)
+    (own_home / "toolkit" / "config.yaml").write_text(f"sources:\n  acme: {{url: 'ext::touch {tmp_path}/evil'}}\n")
+    done = toolkit("sync", "acme")
+    assert done.returncode == 1
+    assert not (tmp_path / "evil").exists()
+    assert "Traceback" not in done.stderr

@@ -40,6 +40,7 @@ def make_manifest(texts: dict[str, str], commit: str = "a" * 40) -> tuple[Manife
             stem=Path(path).stem,
             engine=Engine.BPFTRACE,
             category="disk",
+            made_for="",
             executable=True,
             size=len(text),
             sha256=hashlib.sha256(text.encode()).hexdigest(),
@@ -47,7 +48,7 @@ def make_manifest(texts: dict[str, str], commit: str = "a" * 40) -> tuple[Manife
         for path, text in sorted(texts.items())
     )
     origin = Origin(source="acme", revision="v1", commit=commit)
-    return Manifest(shape=SHAPE, origins=(origin,), entries=entries), contents
+    return Manifest(shape=SHAPE, rules="", origins=(origin,), entries=entries), contents
 
 
 def put(root: Path, texts: dict[str, str]) -> str:
@@ -86,7 +87,7 @@ def test_one_without_a_receipt_or_with_another_content_is_none(tmp_path: Path) -
     assert put(tmp_path, {"x.bt": "1"}) == name  # it is made again, whole
     receipt.write_bytes(text)
     (tmp_path / name / "manifest.json").chmod(0o600)
-    (tmp_path / name / "manifest.json").write_text('{"shape": 1, "origins": [], "entries": []}')
+    (tmp_path / name / "manifest.json").write_text('{"shape": 1, "rules": "", "origins": [], "entries": []}')
     assert read_snapshot(tmp_path, name) is None
 
 

@@ -15,25 +15,33 @@ class Asked(Value, frozen=True, kw_only=False):
 
 
 def resolve_name(index: Index, name: str) -> Asked:
-    """Understand `runqlat`, `cpu/runqlat`, `bcc/runqlat` and `packages/runqlat`.
+    """Understand `runqlat`, `cpu/runqlat`, `bcc/runqlat`, `packages/runqlat` and `bcc/runqlat@v0.26.0`.
 
     Raises NoSuchTool with near names, or UsageError when the part before the slash is nothing we know.
     """
-    prefix, slash, last = name.rpartition("/")
+    plain, _, revision = name.partition("@")
+    prefix, slash, last = plain.rpartition("/")
     tool = _find_tool(index, last)
     if tool is None:
         raise NoSuchTool(f"there is no tool named {name!r}", fix=_suggest(index, last))
     variants = tuple(variant for variant in index.variants if variant.tool == tool.name)
+    if revision:
+        held = tuple(one for one in variants if one.found.revision == revision)
+        if not held:
+            known = ", ".join(sorted({one.found.revision for one in variants} - {""}))
+            raise NoSuchTool(f"{last} is not held at revision {revision!r}", fix=f"it is at {known or 'none'}")
+        variants = held
     # biolatency-tp is another implementation of biolatency: who asks for it by that name means that file.
     exact = tuple(variant for variant in variants if variant.found.stem == last)
     if last != tool.name and exact:
         variants = exact
     pinned_by_stem = last != tool.name and bool(exact)
+    pinned = pinned_by_stem or bool(revision)
     if not slash:
-        return Asked(tool, variants, pinned_by_stem)
+        return Asked(tool, variants, pinned)
     category = find_category(index, prefix)
     if category in (tool.category, *tool.also):
-        return Asked(tool, variants, pinned_by_stem)
+        return Asked(tool, variants, pinned)
     chosen = tuple(one for one in variants if prefix in (one.found.upstream, one.found.source))
     if chosen:
         return Asked(tool, chosen, True)

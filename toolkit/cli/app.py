@@ -25,13 +25,15 @@ COMMANDS = {
     "source": "The program text of a tool.",
     "which": "Which variant `run` would take, and its file.",
     "run": "Run the best variant of a tool, within limits, recorded.",
+    "sync": "The latest tools from git, at the revision that fits each engine.",
+    "snapshots": "The built catalogs on this host: list, show, diff, rollback, gc.",
     "doctor": "What this host lacks for BPF tools, and the command that mends it.",
     "recordings": "What earlier runs printed, and how they ended.",
     "completion": "The completion script for bash, zsh or fish.",
 }
 
 
-def _load(name: str) -> click.Command:
+def _load(name: str) -> click.Command:  # noqa: C901  one case a command
     # Imports by statement, not by string: a reader and a type checker can follow them.
     match name:
         case "list":
@@ -50,6 +52,10 @@ def _load(name: str) -> click.Command:
             from toolkit.cli.which import command
         case "run":
             from toolkit.cli.run import command
+        case "sync":
+            from toolkit.cli.sync import command
+        case "snapshots":
+            from toolkit.cli.snapshots import command
         case "doctor":
             from toolkit.cli.doctor import command
         case "recordings":

@@ -45,12 +45,17 @@ def _build(paths: Paths, stored: Stored | None) -> Index:
     # Building reads YAML and ELF; none of it is imported on the way that `list` takes when nothing changed.
     from toolkit.catalog.load import load_curated
     from toolkit.snapshot.build import analysis_key, build_index
+    from toolkit.snapshot.found import discover_snapshot
+    from toolkit.snapshot.store import read_current
     from toolkit.sources import INHOUSE, PACKAGES
 
     data = data_folder()
     curated = load_curated(data)
-    found = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")))
-    watched = (*_own_files(data), *INHOUSE.watched(data), *PACKAGES.watched(Path("/")))
+    snapshot = read_current(paths.snapshots, paths.current)
+    synced = discover_snapshot(snapshot) if snapshot else ()
+    found = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")), *synced)
+    receipt = paths.current / "receipt.json"  # behind the link: another snapshot has another
+    watched = (*_own_files(data), receipt, *INHOUSE.watched(data), *PACKAGES.watched(Path("/")))
     stamps = tuple(_stamp(str(path)) for path in watched) + tuple(_stamp(one.path) for one in found)
     known = {
         analysis_key(variant.found, variant.sha256): variant.analysis

@@ -41,6 +41,7 @@ class Entry(Value, frozen=True, omit_defaults=False):
     stem: str  # the tool that it is, or that it documents; "" for a part
     engine: Engine | None
     category: str  # a hint from its folder
+    made_for: str  # "bpftrace>=0.26.1" for a tool of that release; "" where the source has none
     executable: bool
     size: int
     sha256: str
@@ -55,6 +56,7 @@ class Manifest(Value, frozen=True, omit_defaults=False):
     """The content of a snapshot, in order of source, revision and path."""
 
     shape: int
+    rules: str  # SHA-256 of the sources' rules: other rules make other entries of the same commits
     origins: tuple[Origin, ...]
     entries: tuple[Entry, ...]
 

@@ -1,0 +1,108 @@
+"""Bring one revision of a source into memory: from the snapshot that holds it already, or from its repository."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from toolkit.model import Source, Value
+from toolkit.revisions import parse_tag
+from toolkit.snapshot.layout import Entry, Origin, Role, Snapshot
+from toolkit.snapshot.origins import Wanted
+from toolkit.sources.git import Place, fetch_folders
+from toolkit.sources.git_blobs import read_blobs
+from toolkit.sources.git_store import GitStore
+from toolkit.sources.git_tree import TreeEntry
+from toolkit.sources.select import Selection, list_folders, select_files
+
+MOST_NOTES = 20  # of one revision: a hostile tree can have 100,000 bad names
+
+
+class Collected(Value, frozen=True):
+    """The files of one revision: entries, their bytes by SHA-256, what was refused, and the bytes that it took."""
+
+    entries: tuple[Entry, ...]
+    contents: dict[str, bytes]
+    notes: tuple[str, ...] = ()
+    received: int = 0
+
+
+def reuse_origin(snapshot: Snapshot | None, origin: Origin) -> Collected | None:
+    """The files of an origin out of a snapshot that holds it; None when it does not, or a file is not what it was."""
+    if snapshot is None or origin not in snapshot.manifest.origins:
+        return None
+    mine = tuple(
+        entry
+        for entry in snapshot.manifest.entries
+        if (entry.source, entry.revision) == (origin.source, origin.revision)
+    )
+    contents: dict[str, bytes] = {}
+    for entry in mine:
+        try:
+            data = (Path(snapshot.path) / entry.file).read_bytes()
+        except OSError:
+            return None
+        if hashlib.sha256(data).hexdigest() != entry.sha256:
+            return None
+        contents[entry.sha256] = data
+    return Collected(entries=mine, contents=contents)
+
+
+def fetch_origin(store: GitStore, source: Source, wanted: Wanted, *, seconds: float) -> Collected:
+    """Fetch an origin's folders and take the files that the source's rules choose. Raises SourceError."""
+    place = Place(url=source.url, commit=wanted.origin.commit, ref=wanted.ref)
+    fetched = fetch_folders(store, place, list_folders(source), seconds=seconds)
+    good = {entry.path: entry for entry in fetched.entries if not entry.problem}
+    selection = select_files(source, tuple(good))
+    notes = [f"{entry.path}: {entry.problem}" for entry in fetched.entries if entry.problem]
+    blobs = {one.id: one for one in read_blobs(store, (good[path].blob for path in selection.paths))}
+    entries: list[Entry] = []
+    contents: dict[str, bytes] = {}
+    for path in selection.paths:
+        blob = blobs[good[path].blob]
+        if blob.problem:
+            notes.append(f"{path}: {blob.problem}")
+            continue
+        entry = _make_entry(source, wanted.origin, good[path], selection, blob.data)
+        entries.append(entry)
+        contents[entry.sha256] = blob.data
+    return Collected(
+        entries=tuple(entries), contents=contents, notes=_shorten(source, notes), received=fetched.received
+    )
+
+
+def _make_entry(source: Source, origin: Origin, entry: TreeEntry, selection: Selection, data: bytes) -> Entry:
+    tool = next((one for one in selection.tools if one.path == entry.path), None)
+    role, stem = (Role.TOOL, tool.stem) if tool else _find_document(selection, entry.path)
+    return Entry(
+        source=origin.source,
+        revision=origin.revision,
+        path=entry.path,
+        role=role,
+        stem=stem,
+        engine=tool.engine if tool else None,
+        category=tool.category if tool else "",
+        made_for=_find_engine_release(source, origin) if tool else "",
+        executable=entry.executable,
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def _find_engine_release(source: Source, origin: Origin) -> str:
+    version = parse_tag(origin.revision, source.tags) if source.follows and source.tags else None
+    return f"{source.follows}>={'.'.join(map(str, version))}" if version else ""
+
+
+def _find_document(selection: Selection, path: str) -> tuple[Role, str]:
+    for role, documents in ((Role.EXAMPLE, selection.examples), (Role.MAN, selection.man)):
+        stem = next((stem for stem, document in documents.items() if document == path), "")
+        if stem:
+            return role, stem
+    return Role.PART, ""
+
+
+def _shorten(source: Source, notes: list[str]) -> tuple[str, ...]:
+    shown = tuple(f"{source.name}: {note}" for note in notes[:MOST_NOTES])
+    more = len(notes) - MOST_NOTES
+    return (*shown, f"{source.name}: and {more} more") if more > 0 else shown

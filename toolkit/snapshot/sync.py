@@ -1,0 +1,225 @@
+"""The sync: ask every source, fetch what is new, build a snapshot aside, swap it in. The old one stands until then.
+
+A source that fails keeps the revisions that the current snapshot holds of it; the others go on. Nothing is written
+but the sources' bare repositories until everything is in memory: all tools of today's upstreams are 3 MB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from toolkit.errors import ToolkitError
+from toolkit.lock import hold_lock
+from toolkit.model import Facts, Source, Value
+from toolkit.paths import Paths, make_folder
+from toolkit.snapshot.collect import Collected, fetch_origin, reuse_origin
+from toolkit.snapshot.compare import Difference, compare_manifests
+from toolkit.snapshot.layout import SHAPE, Manifest, Origin, Snapshot
+from toolkit.snapshot.origins import Wanted, resolve_revisions
+from toolkit.snapshot.store import collect_garbage, make_current, read_current, write_snapshot
+from toolkit.sources.git_refs import find_default, list_refs
+from toolkit.sources.git_store import open_store
+
+AT_ONCE = 4  # sources asked at the same time
+
+Progress = Callable[[str], None]
+
+
+class SourceReport(Value, frozen=True, omit_defaults=False):
+    """What came of one source."""
+
+    source: str
+    origins: tuple[Origin, ...]
+    fetched: int  # revisions that were not here
+    received: int  # bytes
+    seconds: float
+    problem: str = ""  # why it failed; its origins are then those that were held before
+    fix: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class SyncReport(Value, frozen=True, omit_defaults=False):
+    """What came of a sync; `snapshot` is the current one after it, "" when there is none."""
+
+    snapshot: str
+    before: str
+    difference: Difference
+    sources: tuple[SourceReport, ...]
+    removed: tuple[str, ...]
+    seconds: float
+
+    @property
+    def failed(self) -> bool:
+        """Whether any source failed."""
+        return any(one.problem for one in self.sources)
+
+
+class Request(Value, frozen=True):
+    """What to sync: the sources, the host's facts for `match`, exact commits for some sources, and the bounds."""
+
+    sources: tuple[Source, ...]
+    asked: frozenset[str]  # the sources to ask; the others stay as they are
+    facts: Facts
+    pins: dict[str, tuple[Origin, ...]] = {}
+    keep: int = 5
+    seconds: float = 300.0  # for each source
+    lock_wait: float = 10.0
+
+
+def sync(paths: Paths, request: Request, progress: Progress) -> SyncReport:
+    """Bring the snapshots up to date. Raises Busy, StateError; what a source does wrong is in the report."""
+    started = time.monotonic()
+    make_folder(paths.state)
+    with hold_lock(paths.state / "sync.lock", request.lock_wait):
+        before = read_current(paths.snapshots, paths.current)
+        # Revisions chosen by other rules are not taken over: the same commit has other entries then.
+        usable = before if before and before.manifest.rules == name_rules(request.sources) else None
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            jobs = [pool.submit(_sync_source, paths, request, one, before, usable, progress) for one in request.sources]
+            outcomes = [job.result() for job in jobs]
+        reports = tuple(report for report, _ in outcomes)
+        held = {origin: files for _, found in outcomes for origin, files in found.items()}
+        after = _build(paths, request, held, before, progress)
+        removed = collect_garbage(paths.snapshots, paths.current, request.keep) if after is not before else ()
+    empty = Manifest(shape=SHAPE, rules="", origins=(), entries=())
+    return SyncReport(
+        snapshot=after.id if after else "",
+        before=before.id if before else "",
+        difference=compare_manifests(before.manifest if before else None, after.manifest if after else empty),
+        sources=reports,
+        removed=removed,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def name_rules(sources: tuple[Source, ...]) -> str:
+    """A name for the rules by which files are chosen: other rules, another name."""
+    rules = tuple((one.name, one.tools, one.examples, one.man, one.parts, one.hints) for one in sources)
+    return hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()
+
+
+def _sync_source(
+    paths: Paths,
+    request: Request,
+    source: Source,
+    before: Snapshot | None,
+    usable: Snapshot | None,
+    progress: Progress,
+) -> tuple[SourceReport, dict[Origin, Collected]]:
+    started = time.monotonic()
+    notes: list[str] = []
+    if source.name not in request.asked:
+        return _stay(source, before, started)
+    try:
+        wanted = _resolve(request, source, before, notes)
+        held = {one.origin: reuse_origin(usable, one.origin) for one in wanted}
+        missing = tuple(one for one in wanted if held[one.origin] is None)
+        found = {origin: files for origin, files in held.items() if files is not None}
+        for one in missing:
+            progress(f"{source.name}: fetching {one.origin.revision} ({one.why})")
+            store = open_store(paths.sources / f"{source.name}.git")
+            found[one.origin] = fetch_origin(store, source, one, seconds=request.seconds)
+    except ToolkitError as error:
+        progress(f"{source.name}: failed: {error.what}")
+        return _stay(source, before, started, error)
+    received = sum(files.received for files in found.values())
+    notes += [note for one in missing for note in found[one.origin].notes]
+    report = SourceReport(
+        source=source.name,
+        origins=tuple(found),
+        fetched=len(missing),
+        received=received,
+        seconds=round(time.monotonic() - started, 3),
+        notes=tuple(notes),
+    )
+    return report, found
+
+
+def _stay(
+    source: Source, before: Snapshot | None, started: float, error: ToolkitError | None = None
+) -> tuple[SourceReport, dict[Origin, Collected]]:
+    """A source that failed, or that was not asked, stays as it was."""
+    origins = tuple(one for one in before.manifest.origins if one.source == source.name) if before else ()
+    kept = {origin: files for origin in origins if (files := reuse_origin(before, origin))}
+    report = SourceReport(
+        source=source.name,
+        origins=tuple(kept),
+        fetched=0,
+        received=0,
+        seconds=round(time.monotonic() - started, 3),
+        problem=error.what if error else "",
+        fix=error.fix if error else "",
+    )
+    return report, kept
+
+
+def _resolve(request: Request, source: Source, before: Snapshot | None, notes: list[str]) -> tuple[Wanted, ...]:
+    """The revisions to hold of a source: the pinned ones, or what its server has now by its policy."""
+    pinned = request.pins.get(source.name)
+    if pinned is not None:
+        return tuple(Wanted(origin=origin, ref=_ref_of(origin), why="pinned") for origin in pinned)
+    refs = list_refs(source.url, seconds=request.seconds)
+    default = find_default(source.url, refs, seconds=request.seconds) if _needs_default(source, refs.tags) else ""
+    wanted = resolve_revisions(source, refs.heads, refs.tags, default, request.facts)
+    notes += [f"{source.name}: {note}" for note in refs.skipped]
+    return tuple(_refuse_move(one, before, notes) for one in wanted)
+
+
+def _needs_default(source: Source, tags: Mapping[str, str]) -> bool:
+    return "latest" in source.revisions or ("match" in source.revisions and not (source.tags and tags))
+
+
+def _ref_of(origin: Origin) -> str:
+    """The tag that a pin speaks of; a revision that is the beginning of its commit has no name."""
+    return "" if origin.commit.startswith(origin.revision) else f"refs/tags/{origin.revision}"
+
+
+def _refuse_move(wanted: Wanted, before: Snapshot | None, notes: list[str]) -> Wanted:
+    """A tag names one commit for ever; one that names another now is reported, and the commit that is held stays."""
+    held = next(
+        (
+            one
+            for one in (before.manifest.origins if before else ())
+            if (one.source, one.revision) == (wanted.origin.source, wanted.origin.revision)
+        ),
+        wanted.origin,
+    )
+    if held.commit == wanted.origin.commit or not wanted.ref.startswith("refs/tags/"):
+        return wanted
+    notes.append(
+        f"{held.source}: the tag {held.revision} moved from {held.commit[:12]} to {wanted.origin.commit[:12]}: "
+        "not followed; to take it, name the commit in the settings"
+    )
+    return msgspec.structs.replace(wanted, origin=held, ref="")
+
+
+def _build(
+    paths: Paths,
+    request: Request,
+    held: Mapping[Origin, Collected],
+    before: Snapshot | None,
+    progress: Progress,
+) -> Snapshot | None:
+    """Write and swap in the snapshot of these files, if it is another one than before."""
+    if not held:
+        return before
+    entries = (entry for files in held.values() for entry in files.entries)
+    manifest = Manifest(
+        shape=SHAPE,
+        rules=name_rules(request.sources),
+        origins=tuple(sorted(held, key=lambda one: (one.source, one.revision))),
+        entries=tuple(sorted(entries, key=lambda one: (one.source, one.revision, one.path))),
+    )
+    if before and manifest == before.manifest:
+        return before
+    progress(f"building a snapshot of {len(manifest.entries)} files")
+    contents = {name: data for files in held.values() for name, data in files.contents.items()}
+    notes = tuple(note for files in held.values() for note in files.notes)
+    snapshot = write_snapshot(paths.snapshots, manifest, contents, notes)
+    make_current(paths.snapshots, paths.current, snapshot.id)
+    return snapshot
