@@ -45,7 +45,7 @@ CAUSES = (
             "bad pack",
             "early EOF",
         ),
-        "the server sends damaged or refused objects, or large files: run git fsck there, or name fewer folders",
+        "the server sends damaged or refused objects: run git fsck there; the last good state stays in use",
     ),
     Cause(REFUSALS, "the server does not hold it any more, or does not give it out: sync to what it has now"),
     Cause(("Could not resolve proxy", "Proxy", "proxy", "error: 407"), "look at https_proxy, http_proxy and no_proxy"),

@@ -194,8 +194,16 @@ def _start(
     argv += arguments
     environment = dict(OWN) if "GIT_SSH_COMMAND" in os.environ else {**OWN, "GIT_SSH_COMMAND": SSH}
     # GitPython ends the process when what it returns is let go of, so that is what is passed on.
+    # Python ignores SIGXFSZ, and so will git: what writes too large a file then says so, instead of dying mute. git
+    # itself puts SIGPIPE, the other signal that Python ignores, back to its default.
     return _load_git()(folder).execute(
-        argv, istream=told, as_process=True, shell=False, env=environment, start_new_session=True
+        argv,
+        istream=told,
+        as_process=True,
+        shell=False,
+        env=environment,
+        start_new_session=True,
+        restore_signals=False,
     )
 
 
