@@ -31,8 +31,7 @@ def open_session() -> Session:
 def own_paths() -> Paths:
     """This user's places. Raises StateError for state that others can write."""
     paths = find_paths(dict(os.environ), os.getuid())
-    for place in (
-        (paths.state.parent, paths.state, paths.settings) if OWN_HOME in os.environ else (paths.state, paths.settings)
-    ):
+    home = (paths.state.parent,) if OWN_HOME in os.environ else ()
+    for place in (*home, paths.state, paths.settings):
         check_state_owner(place, os.getuid())
     return paths

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import stat
+from pathlib import Path
 from typing import NamedTuple
 
 from toolkit.command import capture_command
 from toolkit.host.places import BPFTRACES, PROGRAMS, PYTHONS
 from toolkit.host.tree import Tree
 from toolkit.model import Engine, EngineFact, Fact
+from toolkit.trust import find_distrust
 
 # -I keeps the working folder and PYTHONPATH out of it: a bcc.py that lies around must not run as root.
 ASK_BCC = ("-I", "-c", "import bcc; print(getattr(bcc, '__version__', ''))")
@@ -46,7 +47,8 @@ def _find_first(
     why: list[str] = []
     slow = False
     for path in _list_existing(paths):
-        problem = find_distrust(path)
+        # Asking an engine for its version executes it: the same rule as for a tool.
+        problem = find_distrust(Path(path)) if os.geteuid() == 0 else ""
         if problem:
             why.append(problem)
             continue
@@ -77,21 +79,6 @@ def parse_version(text: str) -> str:
     """The dotted numbers of the first version in a text: "bpftrace v0.20.0-45-gabc" gives "0.20.0"; "" for none."""
     match = re.search(r"\d+(?:\.\d+)+", text)
     return match.group() if match else ""
-
-
-def find_distrust(path: str) -> str:
-    """Why root must not run an executable, or nothing: somebody else than root can write it."""
-    if os.geteuid() != 0:
-        return ""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return ""
-    if found.st_uid != 0:
-        return f"{path} belongs to uid {found.st_uid}, not to root"
-    if stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH):
-        return f"{path} can be written by others than root"
-    return ""
 
 
 def _list_existing(paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from toolkit import __version__
 from toolkit.model import Engine, Found
+from toolkit.sources.packages import STEM
 
 NAME = "inhouse"
 
@@ -24,7 +24,7 @@ def discover(root: Path) -> tuple[Found, ...]:
             category=path.parent.name,
         )
         for path in sorted((root / NAME).glob("*/*.bt"))
-        if re.fullmatch(r"[\w.+-]+", path.stem, re.ASCII)
+        if STEM.fullmatch(path.stem)
     )
 
 
