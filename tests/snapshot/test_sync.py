@@ -123,6 +123,13 @@ def test_nothing_new_makes_no_snapshot(paths: Paths, acme: Upstream) -> None:
     assert len(list_snapshots(paths.snapshots)) == 1
 
 
+def test_what_a_crash_left_is_removed_even_when_nothing_is_new(paths: Paths, acme: Upstream) -> None:
+    run_sync(paths, own_source(acme))
+    (paths.snapshots / ".building-1-dead").mkdir()
+    run_sync(paths, own_source(acme))
+    assert [path.name for path in paths.snapshots.iterdir() if path.name.startswith(".")] == []
+
+
 def test_a_change_is_taken_and_told(paths: Paths, acme: Upstream) -> None:
     run_sync(paths, own_source(acme))
     acme.commit({"disk/slowio.bt": script(2), "net/who.bt": script(3)})

@@ -162,6 +162,12 @@ def collect_garbage(root: Path, current: Path, keep: int) -> tuple[str, ...]:
     return tuple(removed)
 
 
+def sweep_unfinished(root: Path) -> None:
+    """Remove what a crash left half built; only while the lock is held, since a running sync builds there too."""
+    for path in root.glob(f"{BUILDING}*"):
+        _remove(path)
+
+
 def _remove(path: Path) -> None:
     """Take the receipt away first, so that a crash in between leaves no snapshot that looks whole."""
     try:

@@ -21,7 +21,7 @@ from toolkit.snapshot.collect import Collected, fetch_origin, reuse_origin
 from toolkit.snapshot.compare import Difference, compare_manifests
 from toolkit.snapshot.layout import SHAPE, Manifest, Origin, Snapshot
 from toolkit.snapshot.origins import Wanted, resolve_revisions
-from toolkit.snapshot.store import collect_garbage, make_current, read_current, write_snapshot
+from toolkit.snapshot.store import collect_garbage, make_current, read_current, sweep_unfinished, write_snapshot
 from toolkit.sources.git_refs import find_default, list_refs
 from toolkit.sources.git_store import open_store
 
@@ -76,6 +76,7 @@ def sync(paths: Paths, request: Request, progress: Progress) -> SyncReport:
     started = time.monotonic()
     make_folder(paths.state)
     with hold_lock(paths.state / "sync.lock", request.lock_wait):
+        sweep_unfinished(paths.snapshots)
         before = read_current(paths.snapshots, paths.current)
         # Revisions chosen by other rules are not taken over: the same commit has other entries then.
         usable = before if before and before.manifest.rules == name_rules(request.sources) else None
