@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 import click
 
@@ -12,7 +13,8 @@ from toolkit.cli import render
 from toolkit.cli.names import complete_tool
 from toolkit.cli.session import Session, open_session
 from toolkit.launch.guard import RISK_WORDS
-from toolkit.model import Arguments, Judged, Tool, Value, Variant, Verdict
+from toolkit.model import Arguments, Choice, Judged, Status, Tool, Value, Variant, Verdict
+from toolkit.paths import Paths
 
 
 class VariantInfo(Value, frozen=True, omit_defaults=False):
@@ -33,12 +35,14 @@ class VariantInfo(Value, frozen=True, omit_defaults=False):
 
 
 class ToolInfo(Value, frozen=True, omit_defaults=False):
-    """The document of `info --json`; `chosen` is what `run` would take, "" when nothing runs."""
+    """The document of `info --json`; `chosen` is what `run` would take and `why`, "" when nothing runs."""
 
     shape: int
     kernel: str
     tool: Tool
     chosen: str
+    chosen_revision: str
+    why: str
     variants: tuple[VariantInfo, ...]
 
 
@@ -55,17 +59,19 @@ def command(tool: str, as_json: bool) -> None:
     judged = judge_all(asked.variants, session.facts)
     chosen = choose(asked.variants, session.facts, pinned=asked.pinned).choice
     if as_json:
-        render.print_json(_make_info(session, asked.tool, judged, chosen.variant.id if chosen else ""))
+        render.print_json(_make_info(session, asked.tool, judged, chosen))
         return
-    render.print_lines(_format(asked.tool, judged, chosen.variant if chosen else None))
+    render.print_lines(_format(asked.tool, judged, chosen, session.paths))
 
 
-def _make_info(session: Session, tool: Tool, judged: tuple[Judged, ...], chosen: str) -> ToolInfo:
+def _make_info(session: Session, tool: Tool, judged: tuple[Judged, ...], chosen: Choice | None) -> ToolInfo:
     return ToolInfo(
         shape=render.SHAPE,
         kernel=session.facts.release,
         tool=tool,
-        chosen=chosen,
+        chosen=chosen.variant.id if chosen else "",
+        chosen_revision=chosen.variant.found.revision if chosen else "",
+        why=chosen.why if chosen else "",
         variants=tuple(_make_variant(one) for one in judged),
     )
 
@@ -88,7 +94,7 @@ def _make_variant(one: Judged) -> VariantInfo:
     )
 
 
-def _format(tool: Tool, judged: tuple[Judged, ...], chosen: Variant | None) -> Iterator[str]:
+def _format(tool: Tool, judged: tuple[Judged, ...], chosen: Choice | None, paths: Paths) -> Iterator[str]:
     width = render.terminal_width()
     yield render.paint(tool.name, bold=True) + f"  {tool.summary}"
     yield ""
@@ -104,8 +110,15 @@ def _format(tool: Tool, judged: tuple[Judged, ...], chosen: Variant | None) -> I
     if not judged:
         yield "  No variant of it is on this host. `toolkit doctor` says which packages hold tools."
         return
-    for one in judged:
-        yield from _format_variant(one, width, is_chosen=one.variant is chosen)
+    taken = chosen.variant if chosen else None
+    if chosen:
+        yield from _labelled("run takes", f"{_name(chosen.variant)}: {chosen.why}", width)
+        yield ""
+    for group in _group(judged, taken):
+        yield from _format_variant(group[0], width, paths, is_chosen=group[0].variant is taken)
+        for other in group[1:]:
+            yield from render.wrap(f"also held: {_describe_other(other, group[0])}", 6, width)
+        yield ""
 
 
 def _labelled(label: str, text: str, width: int | None) -> list[str]:
@@ -113,11 +126,50 @@ def _labelled(label: str, text: str, width: int | None) -> list[str]:
     return [f"  {label:<10} {first.lstrip()}", *rest]
 
 
-def _format_variant(one: Judged, width: int | None, *, is_chosen: bool) -> Iterator[str]:
+def _name(variant: Variant) -> str:
+    """What pins exactly this variant: its id and revision."""
+    return f"{variant.id} {variant.found.revision}".rstrip()
+
+
+def _group(judged: tuple[Judged, ...], taken: Variant | None) -> list[list[Judged]]:
+    """The copies and revisions of one variant together: that which `run` takes first, else the best."""
+    order = {one.variant.id: at for at, one in reversed(tuple(enumerate(judged)))}
+    ordered = sorted(judged, key=lambda one: (order[one.variant.id], one.variant is not taken, _is_for_newer(one)))
+    return [list(group) for _, group in groupby(ordered, key=lambda one: one.variant.id)]
+
+
+def _is_for_newer(one: Judged) -> bool:
+    """Whether it came with a newer release of its engine: held to be shown, and of no use here."""
+    made_for = one.variant.found.made_for
+    needs = (reason.need.name for reason in one.verdict.reasons if reason.need)
+    return bool(made_for) and made_for in needs
+
+
+def _describe_other(one: Judged, best: Judged) -> str:
+    """Another copy or revision of a variant, in a line: where it is from, its verdict, and how it differs."""
+    found = one.variant.found
+    where = f"{found.source} {found.revision}" if found.source != found.upstream else found.revision
+    text = f"{where} {render.paint_status(one.verdict.status)}"
+    if one.variant.sha256 == best.variant.sha256:
+        return f"{text}, the same file"
+    if one.verdict.status is Status.RUNS or one.verdict.reasons == best.verdict.reasons:
+        return text
+    return f"{text}: {render.first_reason(one.verdict)}"
+
+
+def _shorten(path: str, paths: Paths) -> str:
+    """A file of the current snapshot by the link that names it, which stays the same from night to night."""
+    try:
+        return path.replace(f"{paths.snapshots / paths.current.readlink().name}/", f"{paths.current}/")
+    except OSError:
+        return path
+
+
+def _format_variant(one: Judged, width: int | None, paths: Paths, *, is_chosen: bool) -> Iterator[str]:
     found, analysis = one.variant.found, one.variant.analysis
     mark = "  <- `toolkit run` takes this one" if is_chosen else ""
     yield f"  {one.variant.id:<26} {render.paint_status(one.verdict.status)}{mark}"
-    origin = f"{found.path}  ({found.engine}, {found.source} {found.revision})".replace(" )", ")")
+    origin = f"{_shorten(found.path, paths)}  ({found.engine}, {found.source} {found.revision})".replace(" )", ")")
     yield from render.wrap(origin, 6, width)
     if analysis.signature.usage:
         yield from render.wrap(f"usage: {analysis.signature.usage}", 6, width)
@@ -126,5 +178,4 @@ def _format_variant(one: Judged, width: int | None, *, is_chosen: bool) -> Itera
         if reason.fix:
             yield from render.wrap(f"to mend it: {reason.fix}", 8, width)
     if found.example:
-        yield from render.wrap(f"examples: {found.example}", 6, width)
-    yield ""
+        yield from render.wrap(f"examples: {_shorten(found.example, paths)}", 6, width)
