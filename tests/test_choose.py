@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.support.samples import make_facts, make_variant, requirement
-from toolkit.choose import Fit, Misfit, choose, fit_arguments
+from toolkit.choose import Fit, Misfit, choose, fit_arguments, judge_all
 from toolkit.model import Arguments, Choice, Engine, Fact, Variant
 
 NATIVE = make_variant("libbpf-tools/runqlat", options=("-m", "--milliseconds", "-p", "--pid"))
@@ -35,6 +35,15 @@ def test_of_two_revisions_that_run_the_newer_is_taken() -> None:
         for one in ("v0.9.0", "v0.26.0")
     )
     assert chosen((old, new)).variant is new
+
+
+def test_what_is_for_a_newer_engine_speaks_last() -> None:
+    fitting = msgspec.structs.replace(BCC, found=msgspec.structs.replace(BCC.found, revision="v0.26.0"))
+    newer = msgspec.structs.replace(
+        BCC, found=msgspec.structs.replace(BCC.found, revision="v99.0.0", made_for="bcc>=99.0.0")
+    )
+    judged = judge_all((newer, fitting), NO_HEADERS)
+    assert [one.variant for one in judged] == [fitting, newer]
 
 
 def test_what_cannot_run_is_passed_over_and_counted() -> None:

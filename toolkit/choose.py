@@ -144,12 +144,20 @@ def _can_start(verdict: Verdict) -> bool:
     return verdict.status is not Status.BLOCKED and not verdict.blind
 
 
-def _rank(judged: Judged) -> tuple[int, bool, int, int, str, tuple[int, ...]]:
+def is_for_newer(judged: Judged) -> bool:
+    """Whether it came with a newer release of its engine: held to be shown, and of no use here."""
+    made_for = judged.variant.found.made_for
+    needs = (reason.need.name for reason in judged.verdict.reasons if reason.need)
+    return bool(made_for) and made_for in needs
+
+
+def _rank(judged: Judged) -> tuple[int, bool, bool, int, int, str, tuple[int, ...]]:
     found = judged.variant.found
     upstream = UPSTREAM_ORDER.index(found.upstream) if found.upstream in UPSTREAM_ORDER else len(UPSTREAM_ORDER)
     status = STATUS_ORDER.index(judged.verdict.status)
     newest_first = tuple(-number for number in parse_version(found.revision))
-    return status, judged.verdict.blind, ENGINE_ORDER.index(found.engine), upstream, judged.variant.id, newest_first
+    newer, blind = is_for_newer(judged), judged.verdict.blind
+    return status, blind, newer, ENGINE_ORDER.index(found.engine), upstream, judged.variant.id, newest_first
 
 
 def _explain(

@@ -134,15 +134,8 @@ def _name(variant: Variant) -> str:
 def _group(judged: tuple[Judged, ...], taken: Variant | None) -> list[list[Judged]]:
     """The copies and revisions of one variant together: that which `run` takes first, else the best."""
     order = {one.variant.id: at for at, one in reversed(tuple(enumerate(judged)))}
-    ordered = sorted(judged, key=lambda one: (order[one.variant.id], one.variant is not taken, _is_for_newer(one)))
+    ordered = sorted(judged, key=lambda one: (order[one.variant.id], one.variant is not taken))
     return [list(group) for _, group in groupby(ordered, key=lambda one: one.variant.id)]
-
-
-def _is_for_newer(one: Judged) -> bool:
-    """Whether it came with a newer release of its engine: held to be shown, and of no use here."""
-    made_for = one.variant.found.made_for
-    needs = (reason.need.name for reason in one.verdict.reasons if reason.need)
-    return bool(made_for) and made_for in needs
 
 
 def _describe_other(one: Judged, best: Judged) -> str:
