@@ -23,6 +23,7 @@ from toolkit.snapshot.index import load_index
 from toolkit.snapshot.layout import Origin
 from toolkit.snapshot.origins import merge_sources, resolve_revisions
 from toolkit.snapshot.pins import load_pins
+from toolkit.snapshot.progress import Phase, Step
 from toolkit.snapshot.store import list_snapshots, read_current
 from toolkit.snapshot.sync import Request, SyncReport, sync
 
@@ -104,6 +105,13 @@ def run_sync(paths: Paths, *sources: Source, facts: Facts | None = None, **chang
     return sync(paths, msgspec.structs.replace(request, **changes), lambda _: None)
 
 
+def watch_sync(paths: Paths, *sources: Source) -> list[Step]:
+    steps: list[Step] = []
+    asked = frozenset(one.name for one in sources)
+    sync(paths, Request(sources=sources, asked=asked, facts=make_facts(), seconds=30.0), steps.append)
+    return steps
+
+
 def test_a_companys_repository_becomes_tools(paths: Paths, acme: Upstream) -> None:
     report = run_sync(paths, own_source(acme))
     assert report.difference.new == ("acme/slowio",)
@@ -121,6 +129,31 @@ def test_nothing_new_makes_no_snapshot(paths: Paths, acme: Upstream) -> None:
     assert again.snapshot == again.before == first.snapshot
     assert again.sources[0].received == 0
     assert len(list_snapshots(paths.snapshots)) == 1
+
+
+def test_what_happens_is_told_in_steps(paths: Paths, acme: Upstream, tmp_path: Path) -> None:
+    commit = acme.git("rev-parse", "HEAD")[:12]
+    first = watch_sync(paths, own_source(acme))
+    assert [(one.source, one.phase) for one in first] == [
+        ("acme", Phase.ASKING),
+        ("acme", Phase.FETCHING),
+        ("acme", Phase.FETCHED),
+        ("", Phase.BUILDING),
+        ("", Phase.DONE),
+    ]
+    assert first[1].text == f"{commit} (the newest commit)"
+    assert first[2].text == commit
+    assert first[2].received > 0
+    assert [one.phase for one in watch_sync(paths, own_source(acme))] == [Phase.ASKING, Phase.NO_NEWS]
+    acme.path.rename(tmp_path / "gone")
+    failed = watch_sync(paths, own_source(acme))[-1]
+    assert failed.phase is Phase.FAILED
+    assert "cannot list the branches and tags" in failed.text
+
+
+def test_a_password_in_a_url_is_not_told(paths: Paths) -> None:
+    source = Source(name="acme", summary="x", url="http://me:secret@127.0.0.1:9/x.git", revisions=("latest",))
+    assert all("secret" not in one.text for one in watch_sync(paths, source))
 
 
 def test_what_a_crash_left_is_removed_even_when_nothing_is_new(paths: Paths, acme: Upstream) -> None:

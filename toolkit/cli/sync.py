@@ -19,6 +19,7 @@ from toolkit.paths import data_folder
 from toolkit.snapshot.index import load_index
 from toolkit.snapshot.origins import merge_sources
 from toolkit.snapshot.pins import load_pins
+from toolkit.snapshot.progress import Step
 from toolkit.snapshot.sync import Request, SourceReport, SyncReport, sync
 
 MOST_SHOWN = 20  # tools of one kind that the summary names
@@ -81,11 +82,12 @@ def _choose_sources(sources: tuple[Source, ...], names: tuple[str, ...]) -> tupl
     return tuple(known[name] for name in names) if names else sources
 
 
-def _tell(text: str) -> None:
-    click.echo(f"{time.strftime('%H:%M:%S')} {text}", err=True)
+def _tell(step: Step) -> None:
+    source = f"{step.source}: " if step.source else ""
+    click.echo(f"{time.strftime('%H:%M:%S')} {source}{step.phase} {step.text}", err=True)
 
 
-def _say_nothing(text: str) -> None:
+def _say_nothing(step: Step) -> None:
     return
 
 

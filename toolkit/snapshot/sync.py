@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -21,13 +21,13 @@ from toolkit.snapshot.collect import Collected, fetch_origin, reuse_origin
 from toolkit.snapshot.compare import Difference, compare_manifests
 from toolkit.snapshot.layout import SHAPE, Manifest, Origin, Snapshot
 from toolkit.snapshot.origins import Wanted, resolve_revisions
+from toolkit.snapshot.progress import Phase, Progress, Step
 from toolkit.snapshot.store import collect_garbage, make_current, read_current, sweep_unfinished, write_snapshot
+from toolkit.sources.git_names import redact
 from toolkit.sources.git_refs import find_default, list_refs
 from toolkit.sources.git_store import open_store
 
 AT_ONCE = 4  # sources asked at the same time
-
-Progress = Callable[[str], None]
 
 
 class SourceReport(Value, frozen=True, omit_defaults=False):
@@ -117,19 +117,22 @@ def _sync_source(
     if source.name not in request.asked:
         return _stay(source, before, started)
     try:
-        wanted = _resolve(request, source, before, notes)
+        wanted = _resolve(request, source, before, notes, progress)
         held = {one.origin: reuse_origin(usable, one.origin) for one in wanted}
         missing = tuple(one for one in wanted if held[one.origin] is None)
         found = {origin: files for origin, files in held.items() if files is not None}
         for one in missing:
-            progress(f"{source.name}: fetching {one.origin.revision} ({one.why})")
+            said = f"{one.origin.revision} ({one.why})"
+            progress(Step(source=source.name, phase=Phase.FETCHING, text=said))
             store = open_store(paths.sources / f"{source.name}.git")
             found[one.origin] = fetch_origin(store, source, one, seconds=request.seconds)
     except ToolkitError as error:
-        progress(f"{source.name}: failed: {error.what}")
+        progress(Step(source=source.name, phase=Phase.FAILED, text=error.what))
         return _stay(source, before, started, error)
     received = sum(files.received for files in found.values())
     notes += [note for one in missing for note in found[one.origin].notes]
+    phase, said = Phase.FETCHED if missing else Phase.NO_NEWS, ", ".join(one.revision for one in found)
+    progress(Step(source=source.name, phase=phase, text=said, received=received))
     report = SourceReport(
         source=source.name,
         origins=tuple(found),
@@ -159,11 +162,14 @@ def _stay(
     return report, kept
 
 
-def _resolve(request: Request, source: Source, before: Snapshot | None, notes: list[str]) -> tuple[Wanted, ...]:
+def _resolve(
+    request: Request, source: Source, before: Snapshot | None, notes: list[str], progress: Progress
+) -> tuple[Wanted, ...]:
     """The revisions to hold of a source: the pinned ones, or what its server has now by its policy."""
     pinned = request.pins.get(source.name)
     if pinned is not None:
         return tuple(Wanted(origin=origin, ref=_ref_of(origin), why="pinned") for origin in pinned)
+    progress(Step(source=source.name, phase=Phase.ASKING, text=redact(source.url)))
     refs = list_refs(source.url, seconds=request.seconds)
     default = find_default(source.url, refs, seconds=request.seconds) if _needs_default(source, refs.tags) else ""
     wanted = resolve_revisions(source, refs.heads, refs.tags, default, request.facts)
@@ -218,9 +224,10 @@ def _build(
     )
     if before and manifest == before.manifest:
         return before
-    progress(f"building a snapshot of {len(manifest.entries)} files")
+    progress(Step(phase=Phase.BUILDING, text=f"a snapshot of {len(manifest.entries)} files"))
     contents = {name: data for files in held.values() for name, data in files.contents.items()}
     notes = tuple(note for files in held.values() for note in files.notes)
     snapshot = write_snapshot(paths.snapshots, manifest, contents, notes)
     make_current(paths.snapshots, paths.current, snapshot.id)
+    progress(Step(phase=Phase.DONE, text=f"snapshot {snapshot.id}"))
     return snapshot
