@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from tests.support.git_repos import need_git, serve_silence
 from toolkit.errors import SourceError
 from toolkit.sources import git_process
-from toolkit.sources.git_process import GitLimits, run_git
+from toolkit.sources.git_process import GitLimits, run_git, stoppable_git
 
 need_git()
 ROOT = Path(__file__).parent.parent.parent
@@ -174,3 +175,24 @@ def test_threads_may_run_git_at_once() -> None:
         thread.join()
     assert len(found) == 8
     assert len(set(found)) == 1
+
+
+def test_all_threads_gits_and_their_children_are_stopped_at_once_and_none_starts(tmp_path: Path) -> None:
+    notes = [tmp_path / name for name in ("one", "two")]
+    with stoppable_git() as stop, ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(run_here, f"echo $$ > {note}; sleep 100 & wait", seconds=60) for note in notes]
+        pids = [int(wait_for_text(note)) for note in notes]
+        stop()
+        for job in jobs:
+            with pytest.raises(KeyboardInterrupt):
+                job.result()
+        assert all(wait_for_end(pid) for pid in pids)
+        with pytest.raises(KeyboardInterrupt):
+            run_here("true")
+    assert run_here("true").ok
+
+
+def wait_for_text(path: Path) -> str:
+    while not (path.exists() and path.read_text().endswith("\n")):
+        time.sleep(0.02)
+    return path.read_text()

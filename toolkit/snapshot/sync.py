@@ -24,6 +24,7 @@ from toolkit.snapshot.origins import Wanted, resolve_revisions
 from toolkit.snapshot.progress import Phase, Progress, Step
 from toolkit.snapshot.store import collect_garbage, make_current, read_current, sweep_unfinished, write_snapshot
 from toolkit.sources.git_names import redact
+from toolkit.sources.git_process import stoppable_git
 from toolkit.sources.git_refs import find_default, list_refs
 from toolkit.sources.git_store import open_store
 
@@ -80,9 +81,7 @@ def sync(paths: Paths, request: Request, progress: Progress) -> SyncReport:
         before = read_current(paths.snapshots, paths.current)
         # Revisions chosen by other rules are not taken over: the same commit has other entries then.
         usable = before if before and before.manifest.rules == name_rules(request.sources) else None
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            jobs = [pool.submit(_sync_source, paths, request, one, before, usable, progress) for one in request.sources]
-            outcomes = [job.result() for job in jobs]
+        outcomes = _sync_sources(paths, request, before, usable, progress)
         reports = tuple(report for report, _ in outcomes)
         held = {origin: files for _, found in outcomes for origin, files in found.items()}
         after = _build(paths, request, held, before, progress)
@@ -102,6 +101,20 @@ def name_rules(sources: tuple[Source, ...]) -> str:
     """A name for the rules by which files are chosen: other rules, another name."""
     rules = tuple((one.name, one.tools, one.examples, one.man, one.parts, one.hints) for one in sources)
     return hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()
+
+
+def _sync_sources(
+    paths: Paths, request: Request, before: Snapshot | None, usable: Snapshot | None, progress: Progress
+) -> list[tuple[SourceReport, dict[Origin, Collected]]]:
+    """All sources, some at the same time. When we are interrupted, no git is left when this ends."""
+    with stoppable_git() as stop, ThreadPoolExecutor(AT_ONCE) as pool:
+        jobs = [pool.submit(_sync_source, paths, request, one, before, usable, progress) for one in request.sources]
+        try:
+            return [job.result() for job in jobs]
+        except BaseException:
+            stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _sync_source(

@@ -22,8 +22,9 @@ import selectors
 import shutil
 import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -96,6 +97,7 @@ class GitLimits(Value, frozen=True):
 
 
 DEFAULT_LIMITS = GitLimits()
+_stopping = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -166,9 +168,27 @@ def run_git(
     return _execute(find_programs(), (*where, *arguments), "/", stdin, seconds, limits)
 
 
+@contextlib.contextmanager
+def stoppable_git() -> Iterator[Callable[[], None]]:
+    """Give a call that ends every git process of every thread, and lets none start until the block is left.
+
+    The threads get a KeyboardInterrupt: nothing that handles what a source does wrong takes it for that.
+    """
+    try:
+        yield _stopping.set
+    finally:
+        _stopping.clear()
+
+
+def _check_stopping() -> None:
+    if _stopping.is_set():
+        raise KeyboardInterrupt("git was stopped")
+
+
 def _execute(
     programs: Programs, arguments: tuple[str, ...], folder: str, stdin: bytes, seconds: float, limits: GitLimits
 ) -> Said:
+    _check_stopping()
     if seconds <= 0:
         raise _late(seconds)
     with tempfile.TemporaryFile() as told:
@@ -221,6 +241,7 @@ def _wait(started: Git.AutoInterrupt, end: float, limits: GitLimits) -> tuple[in
             lambda: _over(process.poll()),
         )
         while not problem and process.poll() is None:
+            _check_stopping()
             time.sleep(0.001)
             problem = "late" if time.monotonic() > end else ""
     finally:
@@ -266,6 +287,7 @@ def _drain(
         selector.register(out_pipe, selectors.EVENT_READ, out)
         selector.register(err_pipe, selectors.EVENT_READ, err)
         while selector.get_map():
+            _check_stopping()
             left = end - time.monotonic()
             if left <= 0:
                 return bytes(out), bytes(err), "late"
