@@ -139,7 +139,7 @@ def test_what_happens_is_told_in_steps(paths: Paths, acme: Upstream, tmp_path: P
         ("acme", Phase.FETCHING),
         ("acme", Phase.FETCHED),
         ("", Phase.BUILDING),
-        ("", Phase.DONE),
+        ("", Phase.SWAPPED_IN),
     ]
     assert first[1].text == f"{commit} (the newest commit)"
     assert first[2].text == commit

@@ -1,7 +1,8 @@
-"""The sentences that `toolkit run` says on stderr: what runs and why, what is doubtful, how it ended, what it cost."""
+"""Sentences on stderr, above all those of a run: what runs and why, what is doubtful, how it ended, what it cost."""
 
 from __future__ import annotations
 
+import functools
 import shlex
 import signal
 import sys
@@ -18,14 +19,15 @@ LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have
 INDENT = " " * 9  # below "toolkit: "
 
 
-def say(text: str) -> None:
-    """A sentence of ours on stderr, wrapped on a terminal; nobody reading it is no reason to fail."""
-    line = f"toolkit: {text}"
+def say(text: str, fix: str = "") -> None:
+    """A sentence of ours on stderr and what to do about it, wrapped on a terminal; that nobody reads is no failure."""
+    lines = [f"toolkit: {text}", *([f"{INDENT}{fix}"] if fix else [])]
     width = terminal_width(sys.stderr)
     if width:
-        line = textwrap.fill(line, max(width, 40), subsequent_indent=INDENT, break_on_hyphens=False)
+        fill = functools.partial(textwrap.fill, width=max(width, 40), subsequent_indent=INDENT, break_on_hyphens=False)
+        lines = [fill(line) for line in lines]
     try:
-        click.echo(line, err=True)
+        click.echo("\n".join(lines), err=True)
     except OSError:
         return
 

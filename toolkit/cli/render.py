@@ -17,9 +17,9 @@ SHAPE = 1  # of every --json document; docs/json.md says what is in them
 COLOURS = {Status.RUNS: "green", Status.PARTIAL: "yellow", Status.UNKNOWN: "yellow", Status.BLOCKED: "red"}
 
 
-def use_colour() -> bool:
-    """Whether stdout is a terminal that wants colour (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+def use_colour(stream: TextIO | None = None) -> bool:
+    """Whether a stream (stdout) is a terminal that wants colour (https://no-color.org)."""
+    return (stream or sys.stdout).isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, colour: str | None = None, *, bold: bool = False, dim: bool = False) -> str:

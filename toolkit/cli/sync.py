@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
+import signal
 from collections.abc import Iterator
 
 import click
-import msgspec
 
 from toolkit.catalog.load import load_curated
 from toolkit.choose import judge_all
 from toolkit.cli import render
+from toolkit.cli.narrate import say
+from toolkit.cli.progress import show_progress
 from toolkit.cli.session import Session, open_session
-from toolkit.cli.snapshots import format_difference
+from toolkit.cli.sync_report import Outcome, describe_problems, format_outcome
 from toolkit.errors import UsageError
-from toolkit.model import Source, Status, Value
-from toolkit.paths import data_folder
+from toolkit.model import Facts, Index, Source, Status
+from toolkit.paths import Paths, data_folder
 from toolkit.snapshot.index import load_index
 from toolkit.snapshot.origins import merge_sources
 from toolkit.snapshot.pins import load_pins
-from toolkit.snapshot.progress import Step
-from toolkit.snapshot.sync import Request, SourceReport, SyncReport, sync
+from toolkit.snapshot.progress import Phase, Progress, Step
+from toolkit.snapshot.store import current_name
+from toolkit.snapshot.sync import Request, SyncReport, sync
 
-MOST_SHOWN = 20  # tools of one kind that the summary names
-
-
-class Outcome(Value, frozen=True, omit_defaults=False):
-    """The document of `sync --json`; `runs_now` are tools that run here and did not before."""
-
-    shape: int
-    report: SyncReport
-    runs_now: tuple[str, ...]
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command("sync")
@@ -65,12 +60,14 @@ def command(names: tuple[str, ...], pinned: bool, timeout: int, wait: int, quiet
         seconds=float(timeout),
         lock_wait=float(wait),
     )
-    report = sync(session.paths, request, _tell if not quiet and not as_json else _say_nothing)
-    runs_now = _find_new_runners(session) if report.snapshot != report.before else ()
+    shown = tuple(one.name for one in asked) if not quiet and not as_json else ()
+    with _end_cleanly(session.paths), show_progress(session.paths, shown) as progress:
+        report = sync(session.paths, request, progress)
+        outcome = _judge(session, report, progress)
     if as_json:
-        render.print_json(Outcome(shape=render.SHAPE, report=report, runs_now=runs_now))
+        render.print_json(outcome)
     else:
-        _print_report(report, runs_now, quiet=quiet)
+        _print_outcome(outcome, quiet=quiet)
     return 1 if report.failed else 0
 
 
@@ -82,64 +79,48 @@ def _choose_sources(sources: tuple[Source, ...], names: tuple[str, ...]) -> tupl
     return tuple(known[name] for name in names) if names else sources
 
 
-def _tell(step: Step) -> None:
-    source = f"{step.source}: " if step.source else ""
-    click.echo(f"{time.strftime('%H:%M:%S')} {source}{step.phase} {step.text}", err=True)
+@contextlib.contextmanager
+def _end_cleanly(paths: Paths) -> Iterator[None]:
+    """Let ^C, SIGTERM and SIGHUP end the block alike: git is stopped, the terminal put right, the lock released."""
+
+    def leave(number: int, _: object) -> None:
+        for one in ENDING:
+            signal.signal(one, signal.SIG_IGN)  # what follows takes a moment, and is not to be cut short
+        raise SystemExit(128 + number)
+
+    for one in ENDING:
+        if signal.getsignal(one) is not signal.SIG_IGN:  # nohup, and a job in the background
+            signal.signal(one, leave)
+    try:
+        yield
+    except SystemExit:
+        name = current_name(paths.current)
+        say(f"interrupted; {f'the current snapshot is {name}' if name else 'there is no snapshot yet'}")
+        raise
 
 
-def _say_nothing(step: Step) -> None:
-    return
+def _judge(session: Session, report: SyncReport, progress: Progress) -> Outcome:
+    """Add which tools run here now, and no more, by the snapshots before and after."""
+    if report.snapshot == report.before:
+        return Outcome(shape=render.SHAPE, report=report, runs_now=(), runs_no_more=())
+    progress(Step(phase=Phase.JUDGING, text="which tools run here now"))
+    before = _find_runners(session.index, session.facts)
+    after = _find_runners(load_index(session.paths), session.facts)
+    return Outcome(
+        shape=render.SHAPE,
+        report=report,
+        runs_now=tuple(sorted(after - before)),
+        runs_no_more=tuple(sorted(before - after)),
+    )
 
 
-def _find_new_runners(before: Session) -> tuple[str, ...]:
-    """Tools that run here with the new snapshot, and did not with the old one."""
-    after = msgspec.structs.replace(before, index=load_index(before.paths))
-    return tuple(sorted(_find_runners(after) - _find_runners(before)))
-
-
-def _find_runners(session: Session) -> set[str]:
-    judged = judge_all(session.index.variants, session.facts)
+def _find_runners(index: Index, facts: Facts) -> set[str]:
+    judged = judge_all(index.variants, facts)
     return {one.variant.tool for one in judged if one.verdict.status is Status.RUNS}
 
 
-def _print_report(report: SyncReport, runs_now: tuple[str, ...], *, quiet: bool) -> None:
-    for source in report.sources:
-        for line in _describe_problem(source):
-            click.echo(line, err=True)
-    if quiet:
-        return
-    render.print_lines((*(_describe_source(source) for source in report.sources), *_describe_change(report, runs_now)))
-
-
-def _describe_problem(source: SourceReport) -> Iterator[str]:
-    for note in source.notes:
-        yield f"toolkit: {note}"
-    if source.problem:
-        yield f"toolkit: {source.source}: {source.problem}"
-        if source.fix:
-            yield f"         {source.fix}"
-
-
-def _describe_source(source: SourceReport) -> str:
-    held = ", ".join(f"{one.revision} ({one.commit[:12]})" for one in source.origins) or "nothing"
-    if source.problem:
-        return f"{source.source:<10} FAILED  keeps {held}"
-    took = f"{render.format_bytes(source.received)} in {render.format_duration(source.seconds)}"
-    return f"{source.source:<10} {'fetched' if source.fetched else 'no news'}  {held}  {took}"
-
-
-def _describe_change(report: SyncReport, runs_now: tuple[str, ...]) -> Iterator[str]:
-    if report.snapshot == report.before:
-        yield f"snapshot {report.snapshot or 'none'}: nothing new"
-        return
-    change = report.difference
-    counts = f"{len(change.new)} new, {len(change.changed)} changed, {len(change.gone)} gone"
-    yield f"snapshot {report.snapshot}: {counts} tools, in {render.format_duration(report.seconds)}"
-    lines = tuple(format_difference(change))
-    if report.before:
-        yield from lines[:MOST_SHOWN]
-        if len(lines) > MOST_SHOWN:
-            yield f"  and {len(lines) - MOST_SHOWN} more: `toolkit snapshots diff`"
-    if runs_now:
-        more = f" and {len(runs_now) - MOST_SHOWN} more" if len(runs_now) > MOST_SHOWN else ""
-        yield f"now running here: {', '.join(runs_now[:MOST_SHOWN])}{more}"
+def _print_outcome(outcome: Outcome, *, quiet: bool) -> None:
+    for what, fix in describe_problems(outcome.report):
+        say(what, fix)
+    if not quiet:
+        render.print_lines(format_outcome(outcome, render.terminal_width()))

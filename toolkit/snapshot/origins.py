@@ -73,7 +73,7 @@ def _match(
     """The newest tag that the installed engine can run, and the newest of all for `info` to show."""
     newest = newest_tag(tags, source.tags) if source.tags else None
     if newest is None:
-        return (_latest(source, heads, default, "it has no releases: the newest commit"),)
+        return (_latest(source, heads, default, "no releases: the newest commit"),)
     version = engine_version(source.follows, facts) if source.follows else ()
     fitting = match_tag(tags, version, source.tags) if version else None
     chosen = [_want(source, newest, tags[newest], f"refs/tags/{newest}", "the newest release")]

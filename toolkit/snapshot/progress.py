@@ -17,11 +17,11 @@ class Phase(StrEnum):
     FETCHED = "fetched"  # text: the same
     FAILED = "failed"  # text: why
     BUILDING = "building"  # text: what
-    JUDGING = "judging"  # which tools run here now
-    DONE = "done"  # text: the new snapshot
+    JUDGING = "judging"  # text: what
+    SWAPPED_IN = "swapped in"  # text: the new snapshot
 
 
-ENDS = frozenset({Phase.NO_NEWS, Phase.FETCHED, Phase.FAILED, Phase.DONE})
+ENDS = frozenset({Phase.NO_NEWS, Phase.FETCHED, Phase.FAILED, Phase.SWAPPED_IN})
 
 
 class Step(Value, frozen=True):

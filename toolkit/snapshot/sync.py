@@ -39,6 +39,8 @@ class SourceReport(Value, frozen=True, omit_defaults=False):
     fetched: int  # revisions that were not here
     received: int  # bytes
     seconds: float
+    asked: bool = True
+    why: dict[str, str] = {}  # why a revision was chosen; empty for a source that stays as it was
     problem: str = ""  # why it failed; its origins are then those that were held before
     fix: str = ""
     notes: tuple[str, ...] = ()
@@ -152,6 +154,7 @@ def _sync_source(
         fetched=len(missing),
         received=received,
         seconds=round(time.monotonic() - started, 3),
+        why={one.origin.revision: one.why for one in wanted},
         notes=tuple(notes),
     )
     return report, found
@@ -169,6 +172,7 @@ def _stay(
         fetched=0,
         received=0,
         seconds=round(time.monotonic() - started, 3),
+        asked=error is not None,
         problem=error.what if error else "",
         fix=error.fix if error else "",
     )
@@ -215,7 +219,7 @@ def _refuse_move(wanted: Wanted, before: Snapshot | None, notes: list[str]) -> W
         f"{held.source}: the tag {held.revision} moved from {held.commit[:12]} to {wanted.origin.commit[:12]}: "
         "not followed; to take it, name the commit in the settings"
     )
-    return msgspec.structs.replace(wanted, origin=held, ref="")
+    return msgspec.structs.replace(wanted, origin=held, ref="", why="its tag moved: this is the commit from before")
 
 
 def _build(
@@ -242,5 +246,5 @@ def _build(
     notes = tuple(note for files in held.values() for note in files.notes)
     snapshot = write_snapshot(paths.snapshots, manifest, contents, notes)
     make_current(paths.snapshots, paths.current, snapshot.id)
-    progress(Step(phase=Phase.DONE, text=f"snapshot {snapshot.id}"))
+    progress(Step(phase=Phase.SWAPPED_IN, text=f"snapshot {snapshot.id}"))
     return snapshot

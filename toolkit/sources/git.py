@@ -161,6 +161,9 @@ def _fetch(
     seconds = end - time.monotonic()
     try:
         said = run_git(arguments, stdin=stdin.encode(), seconds=seconds, repository=store.path, limits=limits)
+    except KeyboardInterrupt:
+        sweep_store(store)
+        raise
     except SourceError as error:
         sweep_store(store)
         raise at_source(f"cannot fetch {_short(place)} from", place.url, error) from error
