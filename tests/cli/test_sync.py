@@ -206,14 +206,13 @@ def test_words_of_a_server_are_shown_as_they_are_and_move_nothing(home: Path) ->
     assert b"\x1b[2J" not in terminal.raw
 
 
-def test_what_a_fetch_brought_so_far_is_counted(tmp_path: Path) -> None:
-    from toolkit.cli.progress import count_packs
-    from toolkit.sources.git_store import GitStore
-
-    store = GitStore(tmp_path / "x.git")
-    assert count_packs(store) == 0
-    store.packs.mkdir(parents=True)
-    (store.packs / "pack-1.pack").write_bytes(b"x" * 100)
-    (store.packs / "pack-1.idx").write_bytes(b"x" * 1000)
-    (store.packs / "tmp_pack_a1b2c3").write_bytes(b"x" * 23)
-    assert count_packs(store) == 123
+@pytest.mark.root
+@pytest.mark.bpftrace
+def test_tools_that_run_no_more_are_told(home: Path, acme: Upstream, toolkit: Toolkit) -> None:
+    write_sources(home, acme=f"file://{acme.path}")
+    first = toolkit("sync", "acme")
+    assert re.search(r"\b2 run here now +slowio, who$", first.stdout, re.MULTILINE)
+    acme.commit({"net/who.bt": script(2).replace("sched:sched_switch", "sched:no_such_event")})
+    second = toolkit("sync", "acme")
+    assert re.search(r"\b1 changed +acme/who$", second.stdout, re.MULTILINE)
+    assert re.search(r"\b1 run here no more +who$", second.stdout, re.MULTILINE)
