@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from toolkit.cli.progress import Board, Row, count_packs, format_clock, format_rows, format_step
 from toolkit.snapshot.progress import Phase, Step
 from toolkit.sources.git_store import GitStore
@@ -13,6 +16,12 @@ from toolkit.sources.git_store import GitStore
 
 def row(name: str, phase: Phase | None, text: str = "", received: int = 0, seconds: float = 0.0) -> Row:
     return Row(name=name, phase=phase, text=text, received=received, seconds=seconds)
+
+
+def test_what_draws_is_loaded_when_something_is_drawn() -> None:
+    code = "import sys, toolkit.cli.sync; print('rich' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_a_row_a_source_in_columns() -> None:

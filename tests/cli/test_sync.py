@@ -173,11 +173,24 @@ def test_a_log_gets_a_few_dated_lines_and_the_summary_after_them(home: Path, acm
     assert said[0] == f"acme: asking file://{acme.path}"
     assert said[1] == f"acme: fetching {commit} (the newest commit)"
     assert re.fullmatch(rf"acme: fetched {commit}, [\d.]+ [KM]?i?B", said[2])
-    assert [line.split()[0] for line in said[3:]] == ["building", "swapped", "judging"]
+    assert [line.split()[0] for line in said[3:]] == ["building", "swapped", "judging", "judged"]
     again = toolkit("sync", "acme")
     assert [DATED.sub("", line) for line in again.stderr.splitlines()][1:] == [f"acme: no news {commit}"]
     assert f"acme      no news              {commit}  the newest commit" in again.stdout
     assert "Nothing is new: snapshot" in again.stdout
+
+
+def test_where_the_summary_goes_elsewhere_the_last_state_stays(home: Path, acme: Upstream, tmp_path: Path) -> None:
+    with serve_silence() as port:
+        write_sources(home, acme=f"file://{acme.path}", mute=f"git://127.0.0.1:{port}/x.git")
+        command = f"exec {sys.executable} -m toolkit sync acme mute --timeout 1 > {tmp_path}/summary"
+        environ = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
+        with open_terminal(["sh", "-c", command], environ) as terminal:
+            assert terminal.finish() == 1
+    assert terminal.lines[0].startswith("acme  fetched")
+    assert terminal.lines[1].startswith("mute  FAILED")
+    assert terminal.lines[2].split()[0] == "judged"
+    assert "\x1b" not in (tmp_path / "summary").read_text()
 
 
 def test_quiet_and_json_show_no_progress(home: Path, acme: Upstream, toolkit: Toolkit) -> None:

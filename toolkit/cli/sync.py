@@ -106,12 +106,9 @@ def _judge(session: Session, report: SyncReport, progress: Progress) -> Outcome:
     progress(Step(phase=Phase.JUDGING, text="which tools run here now"))
     before = _find_runners(session.index, session.facts)
     after = _find_runners(load_index(session.paths), session.facts)
-    return Outcome(
-        shape=render.SHAPE,
-        report=report,
-        runs_now=tuple(sorted(after - before)),
-        runs_no_more=tuple(sorted(before - after)),
-    )
+    now, no_more = tuple(sorted(after - before)), tuple(sorted(before - after))
+    progress(Step(phase=Phase.JUDGED, text=f"tools that run here now: {len(now)}, no more: {len(no_more)}"))
+    return Outcome(shape=render.SHAPE, report=report, runs_now=now, runs_no_more=no_more)
 
 
 def _find_runners(index: Index, facts: Facts) -> set[str]:

@@ -18,10 +18,11 @@ class Phase(StrEnum):
     FAILED = "failed"  # text: why
     BUILDING = "building"  # text: what
     JUDGING = "judging"  # text: what
+    JUDGED = "judged"  # text: what came of it
     SWAPPED_IN = "swapped in"  # text: the new snapshot
 
 
-ENDS = frozenset({Phase.NO_NEWS, Phase.FETCHED, Phase.FAILED, Phase.SWAPPED_IN})
+ENDS = frozenset({Phase.NO_NEWS, Phase.FETCHED, Phase.FAILED, Phase.SWAPPED_IN, Phase.JUDGED})
 
 
 class Step(Value, frozen=True):
