@@ -71,6 +71,12 @@ def test_each_revision_stands_with_its_reason_in_columns() -> None:
     assert lines[5] == f"Of the others nothing is new: snapshot {OLD} stands. It took 2.5 s."
 
 
+def test_nothing_could_be_fetched_at_all() -> None:
+    assert list(format_outcome(outcome(after=OLD, sources=(LOST,)), 80))[-1].startswith("Nothing could be fetched: ")
+    none = list(format_outcome(outcome(before="", after="", sources=(LOST,)), 80))[-1]
+    assert none == "There is no snapshot: nothing could be fetched."
+
+
 def test_nothing_new_is_one_sentence() -> None:
     assert list(format_outcome(outcome(after=OLD), 80)) == [f"Nothing is new: snapshot {OLD} stands. It took 2.5 s."]
 
@@ -92,6 +98,7 @@ def test_changes_are_named_by_kind() -> None:
         "     1 gone              bcc/d",
         "     1 run here now      a",
         "     2 run here no more  d, e",
+        "                         why: toolkit info d",
         "Received 0 B in 2.5 s.",
     ]
 

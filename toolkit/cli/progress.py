@@ -216,10 +216,13 @@ class Display:
         if self._ending.wait(PATIENCE):
             return
         with contextlib.suppress(OSError):  # the terminal is gone: nobody looks
-            self._draw_until_the_end()
+            live = _make_live()
+            if not self._ending.is_set():  # loading rich took a moment, too
+                self._draw_until_the_end(live)
 
-    def _draw_until_the_end(self) -> None:
-        live = _start_live()
+    def _draw_until_the_end(self, live: Live) -> None:
+        live.start()
+        live.console.show_cursor(True)  # who stops or kills us meanwhile (^Z, SIGKILL) would be left without one
         drawn: object = None
         while True:
             over = self._ending.is_set()
@@ -243,18 +246,14 @@ def _measure_terminal() -> tuple[int, int]:
     return (columns or UNKNOWN_SIZE[0], lines or UNKNOWN_SIZE[1])
 
 
-def _start_live() -> Live:
+def _make_live() -> Live:
     from rich.console import Console
     from rich.live import Live
 
     console = Console(file=sys.stderr, force_terminal=True, force_interactive=True, legacy_windows=False)
-    live = Live(
+    return Live(
         console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False, vertical_overflow="crop"
     )
-    live.start()
-    # Who stops or kills us meanwhile (^Z, SIGKILL) would be left without one.
-    console.show_cursor(True)
-    return live
 
 
 def _draw(live: Live, size: tuple[int, int], lines: tuple[tuple[str, Phase | None], ...]) -> None:

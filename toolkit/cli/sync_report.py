@@ -76,7 +76,10 @@ def _name_state(source: SourceReport) -> str:
 def _describe_rest(report: SyncReport) -> str:
     if not report.snapshot:
         return "There is no snapshot: nothing could be fetched." if report.failed else "There is no snapshot."
-    what = "Of the others nothing is new" if report.failed else "Nothing is new"
+    what = "Nothing is new"
+    if report.failed:
+        others = any(one.asked and not one.problem for one in report.sources)
+        what = "Of the others nothing is new" if others else "Nothing could be fetched"
     return f"{what}: snapshot {report.snapshot} stands. It took {render.format_duration(report.seconds)}."
 
 
@@ -103,6 +106,8 @@ def _format_changes(outcome: Outcome, width: int | None) -> Iterator[str]:
     column = max((len(label) for label, _, _ in told), default=0) + 2
     for label, names, show in told:
         yield from _format_names(f"{label:<{column}}", names, show, width)
+    if outcome.runs_no_more:
+        yield f"{'':<{column}}why: toolkit info {tidy(outcome.runs_no_more[0])}"
 
 
 def _format_names(label: str, names: tuple[str, ...], show: str, width: int | None) -> Iterator[str]:
