@@ -6,11 +6,11 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from toolkit.errors import StateError
-from toolkit.paths import make_folder
+from toolkit.paths import advise_writing, make_folder
 
 POLL = 0.1  # seconds between two tries
 
@@ -26,11 +26,12 @@ def hold_lock(path: Path, seconds: float) -> Iterator[None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise StateError(f"cannot write {path}: {error.strerror}") from error
+        raise StateError(f"cannot write {path}: {error.strerror}", fix=advise_writing(error)) from error
     try:
         _wait_for(descriptor, path, time.monotonic() + seconds)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk the lock holds all the same; only its holder has no name
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

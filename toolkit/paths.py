@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import sys
 from pathlib import Path
 
 from toolkit.errors import StateError
@@ -47,6 +49,16 @@ class Paths(Value, frozen=True):
         return self.state / "current"
 
     @property
+    def tree(self) -> Path:
+        """The browsable tree of the current snapshot."""
+        return self.current / "tree"
+
+    @property
+    def hold(self) -> Path:
+        """The file that names the snapshot which a rollback holds."""
+        return self.state / "hold"
+
+    @property
     def crash_log(self) -> Path:
         """The tracebacks of our own bugs."""
         return self.state / "crash.log"
@@ -83,6 +95,18 @@ def data_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "catalog"
 
 
+def own_command() -> tuple[str, ...]:
+    """What starts this program from any folder: the console script that was called, else this Python with -m.
+
+    A link to the script stays a link, since what it points to may have the version of Python in its path.
+    """
+    called = Path(sys.argv[0])
+    if called.name == "toolkit" and called.is_file() and os.access(called, os.X_OK):
+        return (str(called.absolute()),)
+    # -P: without it, `-m` would import what lies in the folder that root happens to be in.
+    return (sys.executable, "-P", "-m", "toolkit")
+
+
 def check_state_owner(path: Path, uid: int) -> None:
     """Refuse state or settings that somebody else could have written: they decide what root executes.
 
@@ -110,10 +134,16 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StateError(
-            f"cannot create {path}: {error.strerror}",
-            fix="free some space or set TOOLKIT_HOME to a folder that you can write",
-        ) from error
+        raise StateError(f"cannot create {path}: {error.strerror}", fix=advise_writing(error)) from error
+
+
+def advise_writing(error: OSError) -> str:
+    """What a person can do so that the state can be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space and inodes there (df -h, df -i), then try again"
+    if error.errno == errno.EROFS:
+        return "mount it read-write (see why it is not: dmesg), or set TOOLKIT_HOME to a folder that can be written"
+    return "set TOOLKIT_HOME to a folder that you can write, or do this as root"
 
 
 def write_atomically(path: Path, data: bytes) -> None:

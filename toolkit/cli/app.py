@@ -23,10 +23,11 @@ COMMANDS = {
     "examples": "The example text that came with a tool.",
     "man": "A tool's manual page.",
     "source": "The program text of a tool.",
+    "tree": "The catalog as a tree, and the folder whose files run its tools.",
     "which": "Which variant `run` would take, and its file.",
     "run": "Run the best variant of a tool, within limits, recorded.",
     "sync": "The latest tools from git, at the revision that fits each engine.",
-    "snapshots": "The built catalogs on this host: list, show, diff, rollback, gc.",
+    "snapshots": "The built catalogs on this host: list, show, diff, rollback, unhold, gc.",
     "doctor": "What this host lacks for BPF tools, and the command that mends it.",
     "recordings": "What earlier runs printed, and how they ended.",
     "completion": "The completion script for bash, zsh or fish.",
@@ -48,6 +49,8 @@ def _load(name: str) -> click.Command:  # noqa: C901  one case a command
             from toolkit.cli.man import command
         case "source":
             from toolkit.cli.source import command
+        case "tree":
+            from toolkit.cli.tree import command
         case "which":
             from toolkit.cli.which import command
         case "run":

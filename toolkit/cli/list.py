@@ -110,12 +110,13 @@ def _format(
         if not inside:
             continue
         yield render.paint(f"{one.name:<{NAME_WIDTH}}", bold=True) + "  " + render.paint(one.summary, dim=True)
-        yield from (_format_row(row, width) for row in inside)
+        yield from (format_row(row, width) for row in inside)
         yield ""
     yield from _format_footer(session, shown, rows, width, hint=hint)
 
 
-def _format_row(row: Row, width: int | None) -> str:
+def format_row(row: Row, width: int | None) -> str:
+    """A tool with its verdict, summary and best variant or reason, in at most `width` columns."""
     if row.status is None:
         status, end = render.paint(f"{'absent':<{STATUS_WIDTH}}", dim=True), ""
     else:

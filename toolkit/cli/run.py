@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from pathlib import Path
 
 import click
 
@@ -22,6 +23,7 @@ from toolkit.launch.supervise import supervise
 from toolkit.model import Choice, Limits, Plan, Result, Risk
 from toolkit.recordings.layout import SHAPE, RunRecord
 from toolkit.recordings.write import Recorder, new_id
+from toolkit.snapshot.use import use_snapshot
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LONGEST = 7 * 86400.0
@@ -131,12 +133,13 @@ def command(
         for line in narrate.describe_doubts(plan):
             narrate.warn(line)
         return 0
-    check_file(choice.variant)
-    check_programs(plan)
-    wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
-    recorder = _open_recorder(session, plan, arguments) if wanted else None
-    outlet = open_outlet(recorder, as_json=as_json)
-    return _run(plan, outlet, recorder, quiet=quiet or as_json)
+    with use_snapshot(session.paths.snapshots, Path(choice.variant.found.path)):
+        check_file(choice.variant)
+        check_programs(plan)
+        wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
+        recorder = _open_recorder(session, plan, arguments) if wanted else None
+        outlet = open_outlet(recorder, as_json=as_json)
+        return _run(plan, outlet, recorder, quiet=quiet or as_json)
 
 
 def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force: bool) -> Choice:

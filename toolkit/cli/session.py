@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from toolkit.config import Settings, load_settings
 from toolkit.host import load_facts
@@ -28,10 +29,15 @@ def open_session() -> Session:
     return Session(paths, load_settings(paths.settings), load_index(paths), load_facts(paths.facts))
 
 
+def own_home(paths: Paths) -> str:
+    """The folder that TOOLKIT_HOME names, or an empty text when it is not set."""
+    return str(paths.state.parent) if os.environ.get(OWN_HOME) else ""
+
+
 def own_paths() -> Paths:
     """This user's places. Raises StateError for state that others can write."""
     paths = find_paths(dict(os.environ), os.getuid())
-    home = (paths.state.parent,) if OWN_HOME in os.environ else ()
-    for place in (*home, paths.state, paths.settings):
+    home = own_home(paths)
+    for place in (*((Path(home),) if home else ()), paths.state, paths.settings):
         check_state_owner(place, os.getuid())
     return paths

@@ -15,6 +15,7 @@ from toolkit.cli.narrate import say
 from toolkit.cli.progress import show_progress
 from toolkit.cli.session import Session, open_session
 from toolkit.cli.sync_report import Outcome, describe_problems, format_outcome
+from toolkit.cli.tree import make_rules
 from toolkit.errors import UsageError
 from toolkit.model import Facts, Index, Source, Status
 from toolkit.paths import Paths, data_folder
@@ -38,12 +39,14 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def command(names: tuple[str, ...], pinned: bool, timeout: int, wait: int, quiet: bool, as_json: bool) -> int:
     """Fetch the latest tools from git, build a snapshot aside, and swap it in.
 
-    SOURCE limits what is asked; the others stay as they are. A source that fails keeps what was held of it.
+    SOURCE limits what is asked; the others stay as they are. A source that fails keeps what was held of it. After
+    `snapshots rollback` nothing is asked until `snapshots unhold`.
 
     Exits with 0 when it is done or nothing is new, and 1 when a source failed.
     """
     session = open_session()
-    sources = merge_sources(load_curated(data_folder()).sources, session.settings.sources)
+    curated = load_curated(data_folder())
+    sources = merge_sources(curated.sources, session.settings.sources)
     asked = _choose_sources(sources, names)
     pins = load_pins(data_folder()) if pinned else {}
     if pinned:
@@ -59,6 +62,7 @@ def command(names: tuple[str, ...], pinned: bool, timeout: int, wait: int, quiet
         keep=session.settings.keep,
         seconds=float(timeout),
         lock_wait=float(wait),
+        tree=make_rules(curated, session.paths),
     )
     shown = tuple(one.name for one in asked) if not quiet and not as_json else ()
     with _end_cleanly(session.paths), show_progress(session.paths, shown) as progress:

@@ -50,13 +50,15 @@ def _build(paths: Paths, stored: Stored | None) -> Index:
     from toolkit.sources import INHOUSE, PACKAGES
 
     data = data_folder()
-    curated = load_curated(data)
-    snapshot = read_current(paths.snapshots, paths.current)
-    synced = discover_snapshot(snapshot) if snapshot else ()
-    found = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")), *synced)
     receipt = paths.current / "receipt.json"  # behind the link: another snapshot has another
     watched = (*_own_files(data), receipt, *INHOUSE.watched(data), *PACKAGES.watched(Path("/")))
-    stamps = tuple(_stamp(str(path)) for path in watched) + tuple(_stamp(one.path) for one in found)
+    # Stamped before anything is read: what changes meanwhile, such as the current snapshot, has another stamp then.
+    stamps = tuple(_stamp(str(path)) for path in watched)
+    curated = load_curated(data)
+    snapshot = read_current(paths.snapshots, paths.current)
+    synced = discover_snapshot(Path(snapshot.path), snapshot.manifest) if snapshot else ()
+    found = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")), *synced)
+    stamps += tuple(_stamp(one.path) for one in found)
     known = {
         analysis_key(variant.found, variant.sha256): variant.analysis
         for variant in (stored.index.variants if stored and _same_code(stored, data) else ())

@@ -69,6 +69,7 @@ class Receipt(Value, frozen=True, omit_defaults=False):
     built: float  # seconds since the epoch
     toolkit: str
     host: str
+    serial: int = 0  # orders the snapshots of this host, since a clock may jump; 0 in those of before there was one
     notes: tuple[str, ...] = ()  # files that were refused, tags that moved
 
 
@@ -79,3 +80,8 @@ class Snapshot(Value, frozen=True, omit_defaults=False):
     path: str
     manifest: Manifest
     receipt: Receipt
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """Sorts the snapshots of one host from old to new."""
+        return self.receipt.serial, self.receipt.built

@@ -11,15 +11,16 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from toolkit import __version__
 from toolkit.errors import StateError
-from toolkit.paths import make_folder, write_atomically
+from toolkit.paths import advise_writing, make_folder, write_atomically
 from toolkit.snapshot.layout import SHAPE, Manifest, Receipt, Snapshot
+from toolkit.snapshot.use import claim_snapshot
 
 BUILDING = ".building-"
 ID_LENGTH = 16  # hexadecimal digits of the manifest's SHA-256
@@ -35,17 +36,26 @@ def name_snapshot(manifest: Manifest) -> str:
     return hashlib.sha256(encode_manifest(manifest)).hexdigest()[:ID_LENGTH]
 
 
-def write_snapshot(
-    root: Path, manifest: Manifest, contents: Mapping[str, bytes], notes: tuple[str, ...] = ()
-) -> Snapshot:
-    """Write a snapshot below root; `contents` are the files' bytes by SHA-256. Gives the one that is there already.
+def _derive_nothing(folder: Path) -> None:
+    return
 
-    Raises StateError when it cannot be written; what was there stays.
+
+def write_snapshot(
+    root: Path,
+    manifest: Manifest,
+    contents: Mapping[str, bytes],
+    notes: tuple[str, ...] = (),
+    derive: Callable[[Path], None] = _derive_nothing,
+) -> Snapshot:
+    """Write a snapshot below root; `contents` are the files' bytes by SHA-256. One that is there is the newest again.
+
+    `derive` adds to its folder what is made from it, before anybody sees it. Raises StateError when it cannot be
+    written; what was there stays.
     """
     name = name_snapshot(manifest)
     present = read_snapshot(root, name)
     if present is not None:
-        return present
+        return _renew(root, present)
     make_folder(root)
     aside = root / f"{BUILDING}{os.getpid()}-{secrets.token_hex(4)}"
     receipt = Receipt(
@@ -54,17 +64,39 @@ def write_snapshot(
         built=round(time.time(), 3),
         toolkit=__version__,
         host=os.uname().nodename,
+        serial=_next_serial(root),
         notes=notes,
     )
     try:
         _fill(aside, manifest, contents)
-        write_atomically(aside / "receipt.json", msgspec.json.format(msgspec.json.encode(receipt), indent=1))
+        derive(aside)
+        _write_receipt(aside, receipt)
         _replace_folder(aside, root / name)
     except OSError as error:
-        raise StateError(f"cannot write a snapshot in {root}: {error.strerror}", fix="free some space") from error
+        raise StateError(f"cannot write a snapshot in {root}: {error.strerror}", fix=advise_writing(error)) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return Snapshot(id=name, path=str(root / name), manifest=manifest, receipt=receipt)
+
+
+def _write_receipt(folder: Path, receipt: Receipt) -> None:
+    write_atomically(folder / "receipt.json", msgspec.json.format(msgspec.json.encode(receipt), indent=1))
+
+
+def _next_serial(root: Path) -> int:
+    return 1 + max((one.receipt.serial for one in list_snapshots(root)), default=0)
+
+
+def _renew(root: Path, snapshot: Snapshot) -> Snapshot:
+    """A source that went back to what it was makes an old snapshot the newest again."""
+    if snapshot.receipt.serial and snapshot.receipt.serial == _next_serial(root) - 1:
+        return snapshot
+    receipt = msgspec.structs.replace(snapshot.receipt, serial=_next_serial(root))
+    try:
+        _write_receipt(Path(snapshot.path), receipt)
+    except OSError as error:
+        raise StateError(f"cannot write {snapshot.path}: {error.strerror}", fix=advise_writing(error)) from error
+    return msgspec.structs.replace(snapshot, receipt=receipt)
 
 
 def _fill(folder: Path, manifest: Manifest, contents: Mapping[str, bytes]) -> None:
@@ -120,7 +152,7 @@ def list_snapshots(root: Path) -> tuple[Snapshot, ...]:
     except OSError as error:
         raise StateError(f"cannot read {root}: {error.strerror}") from error
     found = (read_snapshot(root, name) for name in names if not name.startswith("."))
-    return tuple(sorted(filter(None, found), key=lambda one: one.receipt.built, reverse=True))
+    return tuple(sorted(filter(None, found), key=lambda one: one.order, reverse=True))
 
 
 def current_name(current: Path) -> str | None:
@@ -139,39 +171,59 @@ def read_current(root: Path, current: Path) -> Snapshot | None:
 
 def make_current(root: Path, current: Path, name: str) -> None:
     """Let `current` name this snapshot, by one rename: a reader sees the old one or the new. Raises StateError."""
-    aside = current.with_name(f".{current.name}.{os.getpid()}")
+    try:
+        swap_link(current, f"{root.name}/{name}")
+    except OSError as error:
+        raise StateError(
+            f"cannot make snapshot {name} the current one: {error.strerror}", fix=advise_writing(error)
+        ) from error
+
+
+def swap_link(link: Path, target: str) -> None:
+    """Let a link name another target, by one rename. Raises OSError; the link is then what it was."""
+    aside = link.with_name(f".{link.name}.{os.getpid()}")
     try:
         aside.unlink(missing_ok=True)
-        aside.symlink_to(Path(root.name) / name)
-        aside.replace(current)
-        _sync_folder(current.parent)
-    except OSError as error:
-        raise StateError(f"cannot make snapshot {name} the current one: {error.strerror}") from error
+        aside.symlink_to(target)
+        aside.replace(link)
+    finally:
+        aside.unlink(missing_ok=True)
+    _sync_folder(link.parent)
+
+
+def find_garbage(root: Path, current: Path, keep: int) -> tuple[str, ...]:
+    """The names of all but the newest `keep` snapshots and the current one."""
+    held = {one.id for one in list_snapshots(root)[: max(keep, 1)]} | {current_name(current)}
+    names = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
+    return tuple(name for name in names if name not in held and not name.startswith("."))
 
 
 def collect_garbage(root: Path, current: Path, keep: int) -> tuple[str, ...]:
-    """Remove all but the newest `keep` snapshots and the current one, and what a crash left; gives what went."""
-    held = {one.id for one in list_snapshots(root)[: max(keep, 1)]} | {current_name(current) or ""}
-    removed: list[str] = []
-    for path in sorted(root.iterdir()) if root.is_dir() else ():
-        if path.name in held:
-            continue
-        _remove(path)
-        if not path.name.startswith("."):
-            removed.append(path.name)
-    return tuple(removed)
+    """Remove the garbage and what a crash left; gives what went. A snapshot that a tool is running from stays."""
+    removed = tuple(name for name in find_garbage(root, current, keep) if _remove(root / name))
+    sweep_unfinished(root, current)
+    return removed
 
 
-def sweep_unfinished(root: Path) -> None:
+def sweep_unfinished(root: Path, current: Path) -> None:
     """Remove what a crash left half built; only while the lock is held, since a running sync builds there too."""
-    for path in root.glob(f"{BUILDING}*"):
+    for path in (*root.glob(".*"), *current.parent.glob(f".{current.name}.*")):
         _remove(path)
 
 
-def _remove(path: Path) -> None:
-    """Take the receipt away first, so that a crash in between leaves no snapshot that looks whole."""
+def _remove(path: Path) -> bool:
+    """Take the receipt away first, so that a crash in between leaves no snapshot that looks whole.
+
+    False when a tool is running from it.
+    """
     try:
-        (path / "receipt.json").unlink(missing_ok=True)
-        shutil.rmtree(path)
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+            return True
+        with claim_snapshot(path) as free:
+            if free:
+                (path / "receipt.json").unlink(missing_ok=True)
+                shutil.rmtree(path)
+            return free
     except OSError as error:
-        raise StateError(f"cannot remove {path}: {error.strerror}") from error
+        raise StateError(f"cannot remove {path}: {error.strerror}", fix=advise_writing(error)) from error

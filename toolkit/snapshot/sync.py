@@ -6,6 +6,7 @@ but the sources' bare repositories until everything is in memory: all tools of t
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import time
 from collections.abc import Mapping
@@ -19,12 +20,14 @@ from toolkit.model import Facts, Source, Value
 from toolkit.paths import Paths, make_folder
 from toolkit.snapshot.collect import Collected, fetch_origin, reuse_origin
 from toolkit.snapshot.compare import Difference, compare_manifests
+from toolkit.snapshot.hold import end_hold, find_held
 from toolkit.snapshot.layout import SHAPE, Manifest, Origin, Snapshot
 from toolkit.snapshot.origins import Wanted, resolve_revisions
 from toolkit.snapshot.progress import Phase, Progress, Step
 from toolkit.snapshot.store import collect_garbage, make_current, read_current, sweep_unfinished, write_snapshot
 from toolkit.sources.git_names import redact
 from toolkit.sources.git_process import stoppable_git
+from toolkit.snapshot.tree import TreeRules, mend_tree, plant_tree
 from toolkit.sources.git_refs import find_default, list_refs
 from toolkit.sources.git_store import open_store
 
@@ -55,6 +58,7 @@ class SyncReport(Value, frozen=True, omit_defaults=False):
     sources: tuple[SourceReport, ...]
     removed: tuple[str, ...]
     seconds: float
+    held: bool = False  # by a rollback: nothing was asked
 
     @property
     def failed(self) -> bool:
@@ -72,6 +76,7 @@ class Request(Value, frozen=True):
     keep: int = 5
     seconds: float = 300.0  # for each source
     lock_wait: float = 10.0
+    tree: TreeRules | None = None  # None: without the browsable tree
 
 
 def sync(paths: Paths, request: Request, progress: Progress) -> SyncReport:
@@ -79,14 +84,18 @@ def sync(paths: Paths, request: Request, progress: Progress) -> SyncReport:
     started = time.monotonic()
     make_folder(paths.state)
     with hold_lock(paths.state / "sync.lock", request.lock_wait):
-        sweep_unfinished(paths.snapshots)
+        sweep_unfinished(paths.snapshots, paths.current)
         before = read_current(paths.snapshots, paths.current)
+        if before and find_held(paths.hold, paths.current):
+            return _stay_held(before, request, started)
         # Revisions chosen by other rules are not taken over: the same commit has other entries then.
         usable = before if before and before.manifest.rules == name_rules(request.sources) else None
         outcomes = _sync_sources(paths, request, before, usable, progress)
         reports = tuple(report for report, _ in outcomes)
         held = {origin: files for _, found in outcomes for origin, files in found.items()}
         after = _build(paths, request, held, before, progress)
+        if after and request.tree:
+            mend_tree(after, request.tree)
         removed = collect_garbage(paths.snapshots, paths.current, request.keep) if after is not before else ()
     empty = Manifest(shape=SHAPE, rules="", origins=(), entries=())
     return SyncReport(
@@ -96,6 +105,21 @@ def sync(paths: Paths, request: Request, progress: Progress) -> SyncReport:
         sources=reports,
         removed=removed,
         seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def _stay_held(before: Snapshot, request: Request, started: float) -> SyncReport:
+    """A rollback holds its snapshot: no source is asked. Its tree is mended all the same."""
+    if request.tree:
+        mend_tree(before, request.tree)
+    return SyncReport(
+        snapshot=before.id,
+        before=before.id,
+        difference=compare_manifests(before.manifest, before.manifest),
+        sources=(),
+        removed=(),
+        seconds=round(time.monotonic() - started, 3),
+        held=True,
     )
 
 
@@ -244,7 +268,10 @@ def _build(
     progress(Step(phase=Phase.BUILDING, text=f"a snapshot of {len(manifest.entries)} files"))
     contents = {name: data for files in held.values() for name, data in files.contents.items()}
     notes = tuple(note for files in held.values() for note in files.notes)
-    snapshot = write_snapshot(paths.snapshots, manifest, contents, notes)
+    rules = request.tree
+    derive = (functools.partial(plant_tree, manifest=manifest, rules=rules),) if rules else ()
+    snapshot = write_snapshot(paths.snapshots, manifest, contents, notes, *derive)
+    end_hold(paths.hold)  # one that does not count, of a snapshot that could become the current one again
     make_current(paths.snapshots, paths.current, snapshot.id)
     progress(Step(phase=Phase.SWAPPED_IN, text=f"snapshot {snapshot.id}"))
     return snapshot
