@@ -32,7 +32,7 @@ CAUSES = (
         "it needs more memory than git is given here; take the large files out of the repository",
     ),
     Cause(
-        ("No space left on device", "Read-only file system", "Disk quota exceeded"),
+        ("No space left on device", "Out of diskspace", "Read-only file system", "Disk quota exceeded"),
         "free some space, or set TOOLKIT_HOME to a folder that can be written",
     ),
     Cause(

@@ -21,7 +21,6 @@ import re
 import selectors
 import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -191,7 +190,8 @@ def _execute(
     _check_stopping()
     if seconds <= 0:
         raise _late(seconds)
-    with tempfile.TemporaryFile() as told:
+    # In memory, so that a full /tmp is no trouble of ours.
+    with open(os.memfd_create("stdin"), "w+b") as told:
         told.write(stdin)
         told.seek(0)
         started = _start(programs, arguments, folder, told, limits)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.errors import SourceError, StateError
-from toolkit.paths import make_folder
+from toolkit.paths import advise_writing, make_folder
 from toolkit.sources.git_errors import explain
 from toolkit.sources.git_process import run_git
 
@@ -49,10 +49,7 @@ def open_store(path: Path) -> GitStore:
             _make_store(path)
         sweep_store(store)
     except OSError as error:
-        raise StateError(
-            f"cannot open {path}: {error.strerror}",
-            fix="free some space, or set TOOLKIT_HOME to a folder that you can write",
-        ) from error
+        raise StateError(f"cannot open {path}: {error.strerror}", fix=advise_writing(error)) from error
     return store
 
 
@@ -95,14 +92,18 @@ def _make_store(path: Path) -> None:
     aside = _aside(path, "new")
     shutil.rmtree(aside, ignore_errors=True)
     # --template= with nothing: no hooks, no description, whatever the distribution's template holds.
-    said = run_git(("init", "--quiet", "--bare", "--template=", "--object-format=sha1", "--", str(aside)), seconds=30)
-    if not said.ok:
-        raise explain("cannot create", str(path), said.stderr)
-    (aside / "objects" / "pack").mkdir(exist_ok=True)
-    (aside / "HEAD").write_bytes(HEAD)
-    (aside / "config").write_bytes(CONFIG)
-    aside.chmod(0o700)
-    aside.rename(path)
+    init = ("init", "--quiet", "--bare", "--template=", "--object-format=sha1", "--", str(aside))
+    try:
+        said = run_git(init, seconds=30)
+        if not said.ok:
+            raise explain("cannot create", str(path), said.stderr)
+        (aside / "objects" / "pack").mkdir(exist_ok=True)
+        (aside / "HEAD").write_bytes(HEAD)
+        (aside / "config").write_bytes(CONFIG)
+        aside.chmod(0o700)
+        aside.rename(path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def sweep_store(store: GitStore) -> None:
