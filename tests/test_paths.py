@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from toolkit.errors import StateError
-from toolkit.paths import check_state_owner, data_folder, find_paths, make_folder, write_atomically
+from toolkit.paths import check_state_owner, data_folder, find_paths, make_folder, own_command, write_atomically
 
 
 def test_root_uses_the_systems_places() -> None:
@@ -69,3 +70,22 @@ def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(StateError) as caught:
         make_folder(tmp_path / "file" / "below")
     assert "TOOLKIT_HOME" in caught.value.fix
+
+
+def test_the_console_script_that_was_called_is_what_starts_us_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").write_text("")
+    (tmp_path / "real").chmod(0o755)
+    (tmp_path / "toolkit").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["./toolkit", "sync"])
+    assert own_command() == (str(tmp_path / "toolkit"),)
+
+
+@pytest.mark.parametrize("called", ["/x/toolkit/__main__.py", "/gone/toolkit", "/usr/bin/pytest", "", "-c"])
+def test_without_one_it_is_this_python_and_never_the_folder_it_is_in(
+    called: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [called])
+    assert own_command() == (sys.executable, "-P", "-m", "toolkit")

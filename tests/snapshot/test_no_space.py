@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
 from tests.snapshot.test_sync import Upstream, own_source, run_sync, script
 from tests.support.disks import leave_inodes, leave_pages, mount, mount_tmpfs
 from toolkit.catalog.load import Curated
@@ -49,8 +45,7 @@ def sync_or_say_why(paths: Paths, upstream: Upstream) -> str:
     try:
         report = run_sync(paths, own_source(upstream), tree=RULES)
     except StateError as error:
-        assert error.fix
-        return error.what
+        return f"{error.what} {error.fix}"
     return report.sources[0].problem
 
 

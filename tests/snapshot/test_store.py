@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from toolkit.snapshot.layout import SHAPE, Entry, Manifest, Origin, Role
 from toolkit.snapshot.store import (
     collect_garbage,
     current_name,
+    find_garbage,
     list_snapshots,
     make_current,
     name_snapshot,
@@ -27,6 +29,7 @@ from toolkit.snapshot.store import (
     read_snapshot,
     write_snapshot,
 )
+from toolkit.snapshot.use import use_snapshot
 
 
 def make_manifest(texts: dict[str, str], commit: str = "a" * 40) -> tuple[Manifest, dict[str, bytes]]:
@@ -127,17 +130,65 @@ def test_readers_never_see_current_missing(tmp_path: Path) -> None:
     assert found.id == names[1]
 
 
-def test_garbage_is_what_is_old_and_not_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    monkeypatch.setattr("toolkit.snapshot.store.time.time", lambda: seconds)
+
+
+def test_garbage_is_what_is_old_and_not_current(tmp_path: Path) -> None:
     root, current = tmp_path / "snapshots", tmp_path / "current"
-    names = []
-    for number in range(5):
-        monkeypatch.setattr("toolkit.snapshot.store.time.time", lambda number=number: 1000.0 + number)
-        names.append(put(root, {"x.bt": str(number)}))
+    names = [put(root, {"x.bt": str(number)}) for number in range(5)]
     make_current(root, current, names[0])
     (root / ".building-1-dead").mkdir()
-    assert set(collect_garbage(root, current, 2)) == {names[1], names[2]}
+    (root / "a stray file").write_text("")
+    assert set(find_garbage(root, current, 2)) == {names[1], names[2], "a stray file"}
+    assert set(collect_garbage(root, current, 2)) == {names[1], names[2], "a stray file"}
     assert {one.id for one in list_snapshots(root)} == {names[0], names[3], names[4]}
-    assert not (root / ".building-1-dead").exists()
+    assert {path.name for path in root.iterdir()} == {names[0], names[3], names[4]}
+
+
+def test_a_clock_that_jumps_changes_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, current = tmp_path / "snapshots", tmp_path / "current"
+    names = []
+    for number, clock in enumerate((1.7e9, 1.9e9, 1.8e9, 0.0, 1.7e9)):  # to 2030 and back, a dead battery
+        set_clock(monkeypatch, clock)
+        names.append(put(root, {"x.bt": str(number)}))
+    make_current(root, current, names[-1])
+    assert [one.id for one in list_snapshots(root)] == names[::-1]
+    assert [one.receipt.serial for one in list_snapshots(root)] == [5, 4, 3, 2, 1]
+    assert set(collect_garbage(root, current, 2)) == set(names[:3])
+
+
+def test_receipts_without_a_serial_are_older_than_those_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = []
+    for number in range(3):
+        set_clock(monkeypatch, 2e9 - number)
+        names.append(put(tmp_path, {"x.bt": str(number)}))
+        receipt = tmp_path / names[-1] / "receipt.json"
+        if number < 2:
+            without = json.loads(receipt.read_text())
+            del without["serial"]
+            receipt.write_text(json.dumps(without))
+    assert [one.id for one in list_snapshots(tmp_path)] == [names[2], names[0], names[1]]
+
+
+def test_what_is_synced_again_is_the_newest_again(tmp_path: Path) -> None:
+    names = [put(tmp_path, {"x.bt": text}) for text in ("1", "2", "1")]
+    assert names[0] == names[2]
+    assert [one.id for one in list_snapshots(tmp_path)] == [names[0], names[1]]
+
+
+def test_what_a_crash_left_is_swept_but_what_is_used_stays(tmp_path: Path) -> None:
+    root, current = tmp_path / "snapshots", tmp_path / "current"
+    names = [put(root, {"x.bt": text}) for text in ("1", "2")]
+    make_current(root, current, names[1])
+    (tmp_path / ".current.4711").symlink_to("snapshots/gone")
+    with use_snapshot(root, root / names[0] / "files" / "x.bt"):
+        assert collect_garbage(root, current, 1) == ()
+        assert read_snapshot(root, names[0]) is not None
+    assert collect_garbage(root, current, 1) == (names[0],)
+    assert not (tmp_path / ".current.4711").is_symlink()
 
 
 def test_killed_at_any_moment_it_is_whole_or_not_there(tmp_path: Path) -> None:

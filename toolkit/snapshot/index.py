@@ -46,7 +46,7 @@ def _build(paths: Paths, stored: Stored | None) -> Index:
     from toolkit.catalog.load import load_curated
     from toolkit.snapshot.build import analysis_key, build_index
     from toolkit.snapshot.found import discover_snapshot
-    from toolkit.snapshot.store import read_current
+    from toolkit.snapshot.store import use_current
     from toolkit.sources import INHOUSE, PACKAGES
 
     data = data_folder()
@@ -55,15 +55,15 @@ def _build(paths: Paths, stored: Stored | None) -> Index:
     # Stamped before anything is read: what changes meanwhile, such as the current snapshot, has another stamp then.
     stamps = tuple(_stamp(str(path)) for path in watched)
     curated = load_curated(data)
-    snapshot = read_current(paths.snapshots, paths.current)
-    synced = discover_snapshot(Path(snapshot.path), snapshot.manifest) if snapshot else ()
-    found = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")), *synced)
-    stamps += tuple(_stamp(one.path) for one in found)
     known = {
         analysis_key(variant.found, variant.sha256): variant.analysis
         for variant in (stored.index.variants if stored and _same_code(stored, data) else ())
     }
-    index = build_index(curated, found, known)
+    with use_current(paths.snapshots, paths.current) as snapshot:
+        synced = discover_snapshot(Path(snapshot.path), snapshot.manifest) if snapshot else ()
+        found = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")), *synced)
+        stamps += tuple(_stamp(one.path) for one in found)
+        index = build_index(curated, found, known)
     try:
         write_atomically(paths.index, msgspec.msgpack.encode(Stored(written_by=_writer(), stamps=stamps, index=index)))
     except OSError:

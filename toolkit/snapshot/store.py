@@ -11,7 +11,8 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -20,9 +21,10 @@ from toolkit import __version__
 from toolkit.errors import StateError
 from toolkit.paths import advise_writing, make_folder, write_atomically
 from toolkit.snapshot.layout import SHAPE, Manifest, Receipt, Snapshot
-from toolkit.snapshot.use import claim_snapshot
+from toolkit.snapshot.use import claim_snapshot, use_snapshot
 
 BUILDING = ".building-"
+TRIES = 5  # a reader that is overtaken by a swap so often is told that there is nothing
 ID_LENGTH = 16  # hexadecimal digits of the manifest's SHA-256
 
 
@@ -167,6 +169,28 @@ def read_current(root: Path, current: Path) -> Snapshot | None:
     """The current snapshot, or None when there is none or it is broken."""
     name = current_name(current)
     return read_snapshot(root, name) if name else None
+
+
+@contextmanager
+def use_current(root: Path, current: Path) -> Iterator[Snapshot | None]:
+    """The current snapshot, which stays while the block runs; None when there is none or it is broken."""
+    with ExitStack() as used:
+        yield _take_current(root, current, used)
+
+
+def _take_current(root: Path, current: Path, used: ExitStack) -> Snapshot | None:
+    for _ in range(TRIES):
+        name = current_name(current)
+        snapshot = read_snapshot(root, name) if name else None
+        if snapshot is not None:
+            try:
+                used.enter_context(use_snapshot(root, Path(snapshot.path) / "receipt.json"))
+            except StateError:
+                continue  # another one became the current one, and this one was removed
+            return snapshot
+        if current_name(current) == name:
+            return None
+    return None
 
 
 def make_current(root: Path, current: Path, name: str) -> None:
