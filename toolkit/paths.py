@@ -117,7 +117,7 @@ def check_state_owner(path: Path, uid: int) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise StateError(f"cannot read {path}: {error.strerror}") from error
+        raise StateError(f"cannot read {path}: {error.strerror}", fix=advise_writing(error)) from error
     loose = stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH)
     strangers = tuple(one.st_uid for one in (link, found) if one.st_uid not in (0, uid))
     if not strangers and not loose:

@@ -43,6 +43,15 @@ def terminal_width(stream: TextIO | None = None) -> int | None:
         return 80
 
 
+def can_print(text: str) -> bool:
+    """Whether stdout's encoding has these characters."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def cut(text: str, width: int) -> str:
     """Text in at most `width` columns; what is cut shows as an ellipsis."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"

@@ -96,11 +96,12 @@ def _find_branches(session: Session, category: str | None) -> Iterator[Branch]:
 
 def _format(branches: tuple[Branch, ...], width: int | None) -> Iterator[str]:
     room = width - INDENT if width else None
+    middle, end, beside = ("├── ", "└── ", "│   ") if render.can_print("├└│─") else ("|-- ", "`-- ", "|   ")
     for number, branch in enumerate(branches, 1):
-        corner, line = ("└── ", "    ") if number == len(branches) else ("├── ", "│   ")
+        corner, line = (end, "    ") if number == len(branches) else (middle, beside)
         name = render.paint(f"{branch.name:<{NAME_WIDTH}}", bold=True)
         summary = render.cut(branch.summary, width - NAME_WIDTH - 6) if width else branch.summary
         yield f"{corner}{name}  {render.paint(summary, dim=True)}"
         for position, row in enumerate(branch.tools, 1):
-            corner = "└── " if position == len(branch.tools) else "├── "
+            corner = end if position == len(branch.tools) else middle
             yield f"{line}{corner}{format_row(row, room)}"
