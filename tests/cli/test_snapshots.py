@@ -197,6 +197,7 @@ def test_a_state_that_cannot_be_written_can_be_read(acme: Upstream, how: str) ->
             assert cause in done.stderr
             assert "TOOLKIT_HOME" in done.stderr
             assert "Traceback" not in done.stderr
-        for words in ("list disk", "tree disk", "snapshots show", "snapshots gc -n"):
+        for words in ("list disk", "tree disk", "snapshots list", "snapshots gc -n"):
             assert run(*words.split()).returncode == 0
-        assert "slowio" in run("list", "disk").stdout
+        # What root synced is root's alone; others have what the distribution and this project bring.
+        assert ("slowio" in run("list", "disk").stdout) == (how == "read-only")
