@@ -13,7 +13,7 @@ from tests.snapshot.test_store import make_manifest
 from toolkit.catalog.load import Curated
 from toolkit.errors import StateError
 from toolkit.model import Category, Tool
-from toolkit.snapshot.layout import Manifest, Snapshot
+from toolkit.snapshot.layout import Snapshot
 from toolkit.snapshot.store import read_snapshot, write_snapshot
 from toolkit.snapshot.tree import TreeRules, fits_tree, mend_tree, name_tree, plant_tree, write_script
 
@@ -41,7 +41,7 @@ def make_rules(program: Path, home: str = "") -> TreeRules:
 
 def plant(folder: Path, rules: TreeRules, texts: dict[str, str] | None = None) -> Snapshot:
     manifest, contents = make_manifest(texts or {"disk/x.bt": "BEGIN {}"})
-    return write_snapshot(folder, manifest, contents, (), lambda aside: plant_tree(aside, manifest, rules))
+    return write_snapshot(folder, manifest, contents, (), lambda built: plant_tree(built, rules))
 
 
 def call(*command: str | Path, cwd: Path | None = None, home: str = "/elsewhere") -> tuple[int, list[str], str]:
@@ -149,10 +149,3 @@ def test_one_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypat
     assert "free some space" in caught.value.fix
     assert os.readlink(Path(before.path) / "tree") == name_tree(old)
     assert [path.name for path in Path(before.path).iterdir() if path.name.startswith(".")] == []
-
-
-def test_a_manifest_without_tools_gives_the_curated_ones(tmp_path: Path) -> None:
-    empty = Manifest(shape=1, rules="", origins=(), entries=())
-    (tmp_path / "s").mkdir()
-    plant_tree(tmp_path / "s", empty, make_rules(tmp_path / "toolkit"))
-    assert files(tmp_path / "s" / "tree") == ["disk/biolatency", "net/biolatency"]

@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.model import Found
-from toolkit.snapshot.layout import Entry, Manifest, Role
+from toolkit.snapshot.layout import Entry, Role, Snapshot
 
 
-def discover_snapshot(folder: Path, manifest: Manifest) -> tuple[Found, ...]:
-    """Name the tools of a snapshot's folder with their documents; a source may be held at several revisions."""
+def discover_snapshot(snapshot: Snapshot) -> tuple[Found, ...]:
+    """Name the tools of a snapshot with their documents; a source may be held at several revisions."""
+    folder = Path(snapshot.path)
     documents: dict[tuple[str, str, Role, str], str] = {
         (entry.source, entry.revision, entry.role, entry.stem): str(folder / entry.file)
-        for entry in manifest.entries
+        for entry in snapshot.manifest.entries
         if entry.role in (Role.EXAMPLE, Role.MAN)
     }
-    return tuple(_make_found(entry, folder, documents) for entry in manifest.entries if entry.role is Role.TOOL)
+    return tuple(
+        _make_found(entry, folder, documents) for entry in snapshot.manifest.entries if entry.role is Role.TOOL
+    )
 
 
 def _make_found(entry: Entry, folder: Path, documents: dict[tuple[str, str, Role, str], str]) -> Found:

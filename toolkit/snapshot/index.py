@@ -60,7 +60,7 @@ def _build(paths: Paths, stored: Stored | None) -> Index:
         for variant in (stored.index.variants if stored and _same_code(stored, data) else ())
     }
     with use_current(paths.snapshots, paths.current) as snapshot:
-        synced = discover_snapshot(Path(snapshot.path), snapshot.manifest) if snapshot else ()
+        synced = discover_snapshot(snapshot) if snapshot else ()
         found = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")), *synced)
         stamps += tuple(_stamp(one.path) for one in found)
         index = build_index(curated, found, known)

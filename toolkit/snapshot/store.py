@@ -38,21 +38,17 @@ def name_snapshot(manifest: Manifest) -> str:
     return hashlib.sha256(encode_manifest(manifest)).hexdigest()[:ID_LENGTH]
 
 
-def _derive_nothing(folder: Path) -> None:
-    return
-
-
 def write_snapshot(
     root: Path,
     manifest: Manifest,
     contents: Mapping[str, bytes],
     notes: tuple[str, ...] = (),
-    derive: Callable[[Path], None] = _derive_nothing,
+    derive: Callable[[Snapshot], None] | None = None,
 ) -> Snapshot:
     """Write a snapshot below root; `contents` are the files' bytes by SHA-256. One that is there is the newest again.
 
-    `derive` adds to its folder what is made from it, before anybody sees it. Raises StateError when it cannot be
-    written; what was there stays.
+    `derive` adds what is made from it to its folder, before anybody else sees that. Raises StateError when it cannot
+    be written; what was there stays.
     """
     name = name_snapshot(manifest)
     present = read_snapshot(root, name)
@@ -71,7 +67,8 @@ def write_snapshot(
     )
     try:
         _fill(aside, manifest, contents)
-        derive(aside)
+        if derive is not None:
+            derive(Snapshot(id=name, path=str(aside), manifest=manifest, receipt=receipt))
         _write_receipt(aside, receipt)
         _replace_folder(aside, root / name)
     except OSError as error:

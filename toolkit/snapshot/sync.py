@@ -268,9 +268,8 @@ def _build(
     progress(Step(phase=Phase.BUILDING, text=f"a snapshot of {len(manifest.entries)} files"))
     contents = {name: data for files in held.values() for name, data in files.contents.items()}
     notes = tuple(note for files in held.values() for note in files.notes)
-    rules = request.tree
-    derive = (functools.partial(plant_tree, manifest=manifest, rules=rules),) if rules else ()
-    snapshot = write_snapshot(paths.snapshots, manifest, contents, notes, *derive)
+    derive = functools.partial(plant_tree, rules=request.tree) if request.tree else None
+    snapshot = write_snapshot(paths.snapshots, manifest, contents, notes, derive)
     end_hold(paths.hold)  # one that does not count, of a snapshot that could become the current one again
     make_current(paths.snapshots, paths.current, snapshot.id)
     progress(Step(phase=Phase.SWAPPED_IN, text=f"snapshot {snapshot.id}"))

@@ -23,7 +23,7 @@ from toolkit.errors import StateError
 from toolkit.model import Tool, Value
 from toolkit.paths import advise_writing
 from toolkit.snapshot.found import discover_snapshot
-from toolkit.snapshot.layout import Manifest, Snapshot
+from toolkit.snapshot.layout import Snapshot
 from toolkit.snapshot.store import swap_link
 
 if TYPE_CHECKING:
@@ -73,12 +73,12 @@ def name_tree(rules: TreeRules) -> str:
     return f"{TREE}-{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]}"
 
 
-def plant_tree(folder: Path, manifest: Manifest, rules: TreeRules) -> None:
-    """Let `folder/tree` be what the rules say; costs one readlink when it is. Raises OSError."""
-    name = name_tree(rules)
+def plant_tree(snapshot: Snapshot, rules: TreeRules) -> None:
+    """Let the snapshot's `tree` be what the rules say; costs one readlink when it is. Raises OSError."""
+    folder, name = Path(snapshot.path), name_tree(rules)
     if not _is_planted(folder, name):
         if not (folder / name).is_dir():
-            _build_tree(folder, name, _list_tools(folder, manifest, rules), rules)
+            _build_tree(folder, name, _list_tools(snapshot, rules), rules)
         swap_link(folder / TREE, name)
     for path in (*folder.glob(f"{TREE}-*"), *folder.glob(f".{TREE}*")):  # of other rules, or of a crash
         if path.name != name:
@@ -91,7 +91,7 @@ def mend_tree(snapshot: Snapshot, rules: TreeRules) -> None:
     Raises StateError; the tree is then what it was.
     """
     try:
-        plant_tree(Path(snapshot.path), snapshot.manifest, rules)
+        plant_tree(snapshot, rules)
     except OSError as error:
         raise StateError(
             f"cannot write the tree of {snapshot.path}: {error.strerror}", fix=advise_writing(error)
@@ -105,12 +105,12 @@ def _is_planted(folder: Path, name: str) -> bool:
         return False
 
 
-def _list_tools(folder: Path, manifest: Manifest, rules: TreeRules) -> tuple[Tool, ...]:
+def _list_tools(snapshot: Snapshot, rules: TreeRules) -> tuple[Tool, ...]:
     """The curated tools, and those that only the snapshot has, in the category that the index gives them."""
     from toolkit.snapshot.build import build_index
 
     known = {name for tool in rules.curated.tools for name in (tool.name, *tool.aliases)}
-    found = tuple(one for one in discover_snapshot(folder, manifest) if one.stem not in known)
+    found = tuple(one for one in discover_snapshot(snapshot) if one.stem not in known)
     return build_index(rules.curated, found, {}).tools
 
 
