@@ -85,7 +85,7 @@ def test_a_program_that_is_gone_is_said_in_one_line(tmp_path: Path) -> None:
     program = make_program(tmp_path / "bin")
     tree = Path(plant(tmp_path / "s", make_rules(program)).path) / "tree"
     program.unlink()
-    message = f"toolkit is not at {program} any more: `toolkit sync` mends this file\n"
+    message = f"toolkit: {program} does not start it any more; `toolkit sync` mends this file\n"
     assert call(tree / "disk/x") == (127, [], message)
     rules = TreeRules(curated=CURATED, command=("/bin/sh", "-c", "exit 0"))
     script = write_script(CURATED.tools[0], "disk", rules).replace("__main__", "gone")

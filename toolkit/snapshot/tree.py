@@ -53,7 +53,7 @@ def write_script(tool: Tool, category: str, rules: TreeRules) -> str:
     summary = "".join(letter if letter.isprintable() else " " for letter in tool.summary) or "not described"
     home = f"export TOOLKIT_HOME={shlex.quote(rules.home)}" if rules.home else "unset TOOLKIT_HOME"
     here = " && ".join(f"[ -e {shlex.quote(path)} ]" for path in _needed_files(rules.command))
-    gone = shlex.quote(f"toolkit is not at {rules.command[0]} any more: `toolkit sync` mends this file")
+    gone = shlex.quote(f"toolkit: {rules.command[0]} does not start it any more; `toolkit sync` mends this file")
     return (
         f"#!/bin/sh\n# {tool.name}: {summary}\n{home}\n"
         f"{here} || {{ printf '%s\\n' {gone} >&2; exit 127; }}\n"

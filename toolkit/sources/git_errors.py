@@ -65,6 +65,10 @@ CAUSES = (
         "give this host a deploy key (ssh) or a token in the url, and see that it may read the repository",
     ),
     Cause(
+        ("certificate has expired", "certificate is not yet valid", "certificate is not yet activated"),
+        "look at this host's clock (timedatectl) first, then at the server's certificate",
+    ),
+    Cause(
         ("SSL", "certificate", "gnutls", "TLS"),
         "add the server's CA to this host's trust store (update-ca-certificates, update-ca-trust)",
     ),
