@@ -34,6 +34,10 @@ def describe_problems(report: SyncReport) -> Iterator[tuple[str, str]]:
 def format_outcome(outcome: Outcome, width: int | None) -> Iterator[str]:
     """The summary, for a terminal of this width or, unbroken, for a pipe."""
     report = outcome.report
+    if report.held:
+        text = f"Snapshot {report.snapshot} is held by a rollback: no source was asked."
+        yield from render.wrap(f"{text} To let sync go on: toolkit snapshots unhold", 0, width)
+        return
     yield from _format_sources(report.sources, width)
     if report.sources:
         yield ""

@@ -25,9 +25,9 @@ from toolkit.snapshot.layout import SHAPE, Manifest, Origin, Snapshot
 from toolkit.snapshot.origins import Wanted, resolve_revisions
 from toolkit.snapshot.progress import Phase, Progress, Step
 from toolkit.snapshot.store import collect_garbage, make_current, read_current, sweep_unfinished, write_snapshot
+from toolkit.snapshot.tree import TreeRules, mend_tree, plant_tree
 from toolkit.sources.git_names import redact
 from toolkit.sources.git_process import stoppable_git
-from toolkit.snapshot.tree import TreeRules, mend_tree, plant_tree
 from toolkit.sources.git_refs import find_default, list_refs
 from toolkit.sources.git_store import open_store
 
