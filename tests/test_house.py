@@ -24,10 +24,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "catalog.query",
         "catalog.guess",
         "catalog.search",
+        "fleet.cron",
     ),
     ("paths", "command", "documents", "trust", "lock"),
     ("config", "host", "sources", "analysis", "recordings", "catalog"),
     ("snapshot", "launch"),
+    ("fleet",),
     ("cli",),
     ("__main__",),
 )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # A source's name becomes a folder, and stands before the slash in `acme/slowio`.
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 RESERVED = frozenset({"inhouse", "packages", "libbpf-tools"})
+KEYS = ("limits", "allow", "sources", "keep", "textfile")
 Keep = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=7 * 86400)]
 
@@ -46,6 +47,7 @@ class Settings(Value, frozen=True):
     allow: tuple[Risk, ...] = ()  # risk classes that need no --allow
     sources: dict[str, SourceSettings] = {}
     keep: Keep = 5  # snapshots
+    textfile: str | None = None  # node_exporter's folder; "": none; None: the usual one, if it is there
 
 
 def load_settings(file: Path) -> Settings:
@@ -64,7 +66,7 @@ def _read_settings(file: Path) -> Settings:
 
     settings = Settings()
     for entry in read_entries(file):
-        if entry.value is None and entry.key in ("limits", "allow", "sources", "keep"):
+        if entry.value is None and entry.key in KEYS:
             continue  # an empty section keeps the defaults
         if entry.key == "limits":
             given = convert_entry(entry, LimitSettings)
@@ -78,8 +80,10 @@ def _read_settings(file: Path) -> Settings:
             settings = msgspec.structs.replace(settings, sources=_read_sources(entry))
         elif entry.key == "keep":
             settings = msgspec.structs.replace(settings, keep=convert_entry(entry, Keep))
+        elif entry.key == "textfile":
+            settings = msgspec.structs.replace(settings, textfile=_read_folder(entry))
         else:
-            raise point_at(entry, "no such setting; there are `limits`, `allow`, `sources` and `keep`")
+            raise point_at(entry, f"no such setting; there are {', '.join(f'`{key}`' for key in KEYS)}")
     return settings
 
 
@@ -90,4 +94,15 @@ def _read_sources(entry: Entry) -> dict[str, SourceSettings]:
     for name in given:
         if not SOURCE_NAME.fullmatch(name) or name in RESERVED:
             raise point_at(entry, f"{name!r} cannot be the name of a source", name)
+    return given
+
+
+def _read_folder(entry: Entry) -> str:
+    from toolkit.documents import convert_entry, point_at
+
+    if entry.value is False:  # `off`, `no` and `false` of YAML
+        return ""
+    given = convert_entry(entry, str)
+    if not given.startswith("/") or not given.isprintable():
+        raise point_at(entry, "give the absolute path of a folder, or `off`")
     return given

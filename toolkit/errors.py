@@ -46,6 +46,12 @@ class StateError(ToolkitError):
     """A file or folder of ours cannot be read or written."""
 
 
+class SyncFailed(ToolkitError):
+    """A sync could not be done; what was there before stands."""
+
+    status = 1
+
+
 class SourceError(ToolkitError):
     """A source cannot be read: its server, its history or our copy of it; other sources are not affected.
 

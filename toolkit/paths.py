@@ -11,12 +11,15 @@ from pathlib import Path
 from toolkit.errors import StateError
 from toolkit.model import Value
 
+TEXTFILE = Path("/var/lib/prometheus/node-exporter")  # Debian's and Ubuntu's
+
 
 class Paths(Value, frozen=True):
     """Every place of ours on this host; nothing is created by making one."""
 
     settings: Path  # the settings file
     state: Path
+    textfile: Path | None = None  # the folder of node_exporter's textfiles, where the distribution has one
 
     @property
     def recordings(self) -> Path:
@@ -57,6 +60,14 @@ class Paths(Value, frozen=True):
     def hold(self) -> Path:
         """The file that names the snapshot which a rollback holds."""
         return self.state / "hold"
+    def journal(self) -> Path:
+        """How the last syncs went."""
+        return self.state / "sync.json"
+
+    @property
+    def sync_log(self) -> Path:
+        """What every sync did, in plain lines."""
+        return self.state / "sync.log"
 
     @property
     def crash_log(self) -> Path:
@@ -75,7 +86,7 @@ def find_paths(environ: dict[str, str], uid: int) -> Paths:
         base = Path(home).absolute()
         return Paths(settings=base / "config.yaml", state=base / "state")
     if uid == 0:
-        return Paths(settings=Path("/etc/toolkit/config.yaml"), state=Path("/var/lib/toolkit"))
+        return Paths(settings=Path("/etc/toolkit/config.yaml"), state=Path("/var/lib/toolkit"), textfile=TEXTFILE)
     own = Path(environ.get("HOME") or "/nonexistent")
     config = _xdg(environ, "XDG_CONFIG_HOME", own / ".config")
     state = _xdg(environ, "XDG_STATE_HOME", own / ".local" / "state")
@@ -146,13 +157,14 @@ def advise_writing(error: OSError) -> str:
     return "set TOOLKIT_HOME to a folder that you can write, or do this as root"
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Replace a file so that a reader, or a crash at any instruction, sees the old bytes or the new. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with open(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)  # whatever the umask is
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

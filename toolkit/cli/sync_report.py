@@ -31,6 +31,15 @@ def describe_problems(report: SyncReport) -> Iterator[tuple[str, str]]:
             yield f"{source.source}: {source.problem}", source.fix
 
 
+def format_log(outcome: Outcome) -> Iterator[str]:
+    """What the log keeps of a sync: every note and problem, and the summary as a pipe gets it."""
+    for what, fix in describe_problems(outcome.report):
+        yield what
+        if fix:
+            yield f"  {fix}"
+    yield from (line for line in format_outcome(outcome, None) if line)
+
+
 def format_outcome(outcome: Outcome, width: int | None) -> Iterator[str]:
     """The summary, for a terminal of this width or, unbroken, for a pipe."""
     report = outcome.report

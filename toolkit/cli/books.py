@@ -1,0 +1,101 @@
+"""What a sync leaves in writing, however it ends: the journal, the log, and the metrics."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import ParamSpec, TypeVar
+
+from toolkit import __version__
+from toolkit.choose import judge_all
+from toolkit.cli.session import Session
+from toolkit.errors import SettingsError, StateError, SyncFailed, ToolkitError, UsageError
+from toolkit.fleet.metrics import format_metrics
+from toolkit.fleet.textfile import choose_folder, write_textfile
+from toolkit.snapshot.journal import Journal, add_failure, add_report, append_log, change_journal, read_journal
+from toolkit.snapshot.store import current_name, read_current
+from toolkit.snapshot.sync import SyncReport
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def fail_with_one(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a command exit with 1 where it failed at its work, and with 125 only where it was called wrongly."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except (UsageError, SettingsError):
+            raise
+        except ToolkitError as error:
+            raise SyncFailed(error.what, fix=error.fix) from error
+
+    return call
+
+
+@contextmanager
+def note_failure(session: Session) -> Iterator[None]:
+    """Write down that a sync began; and how it ended, where the block raises anything at all."""
+    started = time.monotonic()
+    with suppress(StateError):  # the sync itself will say why nothing can be written
+        append_log(session.paths, (f"sync started: toolkit {__version__}, process {os.getpid()}",))
+    try:
+        yield
+    except BaseException as error:
+        problem, snapshot = _describe(error), current_name(session.paths.current) or ""
+        seconds, ended = round(time.monotonic() - started, 3), round(time.time(), 3)
+        _write(
+            session,
+            lambda journal: add_failure(journal, problem, snapshot, seconds, ended),
+            (f"sync FAILED: {problem}",),
+        )
+        raise
+
+
+def note_report(
+    session: Session, asked: frozenset[str], report: SyncReport, lines: Iterable[str]
+) -> tuple[StateError, ...]:
+    """Write down how a sync ended; gives what could not be written. `session` is that of the catalog after it."""
+    end = f"sync {'FAILED' if report.failed else 'done'} in {report.seconds:.1f} s"
+    ended = round(time.time(), 3)
+    return _write(session, lambda journal: add_report(journal, report, asked, ended), (*lines, end))
+
+
+def _describe(error: BaseException) -> str:
+    match error:
+        case ToolkitError():
+            return error.what
+        case KeyboardInterrupt() | SystemExit():
+            return "interrupted"
+        case _:
+            return f"a bug in toolkit: {type(error).__name__}: {error}"
+
+
+def _write(session: Session, change: Callable[[Journal], Journal], lines: Iterable[str]) -> tuple[StateError, ...]:
+    problems: list[StateError] = []
+    try:
+        journal = change_journal(session.paths, change, lines)
+    except StateError as error:
+        problems.append(error)
+        journal = change(_read_what_is_there(session))
+    try:
+        folder = choose_folder(session.settings, session.paths)
+        if folder:
+            snapshot = read_current(session.paths.snapshots, session.paths.current)
+            judged = judge_all(session.index.variants, session.facts)
+            write_textfile(folder, format_metrics(journal, snapshot, judged))
+    except StateError as error:
+        problems.append(error)
+    return tuple(problems)
+
+
+def _read_what_is_there(session: Session) -> Journal:
+    try:
+        return read_journal(session.paths.journal)
+    except StateError:
+        return Journal()

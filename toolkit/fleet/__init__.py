@@ -1,0 +1,1 @@
+"""Many hosts: the nightly sync of one, and what monitoring sees of it."""
