@@ -30,12 +30,22 @@ def test_limits_and_accepted_risks_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "folder"), [("textfile: /metrics\n", "/metrics"), ("textfile: off\n", ""), ("textfile:\n", None)]
+)
+def test_the_folder_for_metrics_is_a_path_or_off(tmp_path: Path, text: str, folder: str | None) -> None:
+    assert load_settings(write(tmp_path, text)).textfile == folder
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("limits:\n  duration: 30\n  durtion: 4\n", r"config.yaml:3: limits: .*durtion"),
         ("limits:\n  duration: soon\n", r"config.yaml:2: limits.duration: expected"),
         ("limits:\n  nice: 40\n", r"config.yaml:2: limits.nice"),
         ("\nlimit:\n  nice: 4\n", r"config.yaml:2: limit: no such setting"),
+        ("keep: 5\ntextfile: metrics\n", r"config.yaml:2: textfile: give the absolute path of a folder, or `off`"),
+        ("textfile: true\n", r"config.yaml:1: textfile: expected"),
+        ('textfile: "/a\\nb"\n', r"config.yaml:1: textfile: give the absolute path"),
         ("allow: [everything]\n", r"config.yaml:1: allow"),
         ("limits: {nice: 1\n", r"config.yaml:2: not valid YAML"),
         ("- a\n- b\n", r"config.yaml:1: expected a mapping"),

@@ -91,6 +91,8 @@ def _write(session: Session, change: Callable[[Journal], Journal], lines: Iterab
             write_textfile(folder, format_metrics(journal, snapshot, judged))
     except StateError as error:
         problems.append(error)
+        with suppress(StateError):
+            append_log(session.paths, (error.what,))
     return tuple(problems)
 
 

@@ -79,7 +79,9 @@ def command() -> None:
 
 
 @command.command("install")
-@click.option("--kind", type=click.Choice([*Kind]), help="What starts it: systemd where it runs, else cron.")
+@click.option(
+    "--kind", type=click.Choice([str(one) for one in Kind]), help="What starts it: systemd where it runs, else cron."
+)
 @click.option(
     "--window", default="01:00-04:59", show_default=True, metavar="HH:MM-HH:MM", help="Local time to spread hosts over."
 )
@@ -189,7 +191,7 @@ def _make_row(installed: Installed) -> Row:
         next=cron.next_run(entry.minute, local).timestamp(),
         argv=entry.argv,
         carries=tuple(entry.environment),
-        problem=find_sleeper(ROOT, entry.kind, SYSTEMCTL),
+        problem=installed.problem or find_sleeper(ROOT, entry.kind, SYSTEMCTL),
     )
 
 
@@ -197,7 +199,8 @@ def _format_row(row: Row) -> Iterator[str]:
     if row.next is not None:
         yield f"{row.kind:<9} every night at {row.at}, next {_when(row.next)}"
         yield f"runs      {shlex.join(row.argv)}"
-        yield f"carries   {', '.join(row.carries) or 'no variable: no proxy was set in the shell that installed it'}"
+        if row.carries or not row.problem:
+            yield f"carries   {', '.join(row.carries) or 'no variable'}"
     yield f"files     {' '.join(row.files)}"
     if row.problem:
         yield f"problem   {row.problem}"

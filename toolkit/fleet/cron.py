@@ -1,8 +1,9 @@
 """The entry that lets a host sync every night: when, what, with which environment, in which files. Pure.
 
 cron ignores a file in cron.d whose name has a dot, that others may write, or whose last line has no end; it turns `%`
-of a command into a line's end, gives a job hardly an environment, and cuts lines at 1,000 bytes (crontab(5), cron(8)).
-A timer needs no more than systemd, but ExecStart= has its own quotes, `%` and `$` (systemd.service(5)).
+of a command into a line's end, and cuts lines at 1,000 bytes (crontab(5), cron(8)). A job has hardly an environment,
+and what a crontab adds to it is printed in the header of every mail, where a proxy's password does not belong: so the
+variables stand in a file of their own, which only root can read, in the quotes that /bin/sh and systemd share.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import datetime
 import hashlib
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 
 from toolkit.errors import UsageError
@@ -20,10 +21,10 @@ from toolkit.model import Value
 MARK = "# Made by `toolkit cron install`; `toolkit cron remove` removes it."
 CRON_FILE = "etc/cron.d/toolkit"
 TIMER = "toolkit-sync.timer"
+ENVIRONMENT_FILE = "etc/toolkit-sync.env"
 UNITS = "etc/systemd/system"
 TIMER_FILE = f"{UNITS}/{TIMER}"
 SERVICE_FILE = f"{UNITS}/toolkit-sync.service"
-ENVIRONMENT_FILE = f"{UNITS}/toolkit-sync.env"
 WANTED_BY = f"{UNITS}/timers.target.wants/{TIMER}"  # the link that `systemctl enable` makes
 
 HOME = "TOOLKIT_HOME"
@@ -41,8 +42,11 @@ class Kind(StrEnum):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """All files that an entry of this kind may have, below the root."""
-        return (CRON_FILE,) if self is Kind.CRON else (ENVIRONMENT_FILE, SERVICE_FILE, TIMER_FILE)
+        """The files that only this kind has, below the root."""
+        return (CRON_FILE,) if self is Kind.CRON else (SERVICE_FILE, TIMER_FILE)
+
+
+ALL_FILES = (ENVIRONMENT_FILE, *Kind.CRON.files, *Kind.SYSTEMD.files)
 
 
 class Window(Value, frozen=True):
@@ -107,67 +111,55 @@ def plan_files(entry: Entry) -> tuple[EntryFile, ...]:
     for name, value in (*entry.environment.items(), ("the command", "".join(entry.argv))):
         if not value.isprintable():  # never print the value: it may hold a password
             raise UsageError(f"{name} holds a line's end or another character that {entry.kind} cannot read")
-    return _plan_cron(entry) if entry.kind is Kind.CRON else _plan_systemd(entry)
+    lines = (MARK, *(f"{name}={_quote_value(value)}" for name, value in entry.environment.items()), "")
+    environment = EntryFile(path=ENVIRONMENT_FILE, text="\n".join(lines), mode=0o600)
+    files = _plan_cron(entry) if entry.kind is Kind.CRON else _plan_units(entry)
+    return (environment, *files) if entry.environment else files
 
 
 def _plan_cron(entry: Entry) -> tuple[EntryFile, ...]:
     command = shlex.join(entry.argv)
     if "\\" in command:  # which crons take a backslash away, and where, differs
         raise UsageError(f"cron cannot run a path with a backslash: {command}")
+    sourcing = f"set -a; . /{ENVIRONMENT_FILE}; exec " if entry.environment else ""
     escaped = command.replace("%", "\\%")
-    lines = {name: f"{name}={_quote_for_cron(name, value)}" for name, value in entry.environment.items()}
-    lines["the command"] = f"{entry.minute % 60} {entry.minute // 60} * * * root {escaped}"
-    for name, line in lines.items():
-        if len(line.encode()) > LONGEST_LINE:
-            raise UsageError(
-                f"{name} is too long for cron, which reads {LONGEST_LINE} bytes of a line",
-                fix="make it shorter, or unset the variable while you install",
-            )
-    # A proxy's variable may hold a password.
-    mode = 0o600 if entry.environment else 0o644
-    return (EntryFile(path=CRON_FILE, text="\n".join((MARK, *lines.values(), "")), mode=mode),)
+    line = f"{entry.minute % 60} {entry.minute // 60} * * * root {sourcing}{escaped}"
+    if len(line.encode()) > LONGEST_LINE:
+        raise UsageError(f"the path of toolkit is too long for cron, which reads {LONGEST_LINE} bytes of a line")
+    return (EntryFile(path=CRON_FILE, text="\n".join((MARK, line, "")), mode=0o644),)
 
 
-def _quote_for_cron(name: str, value: str) -> str:
-    """In quotes, which keep blanks and `#`; cron knows no escapes in them."""
-    quote = next((one for one in "\"'" if one not in value), "")
-    if not quote:
-        raise UsageError(f"{name} holds both kinds of quotes, which cron cannot read")
-    return f"{quote}{value}{quote}"
-
-
-def _plan_systemd(entry: Entry) -> tuple[EntryFile, ...]:
-    if "$" in entry.argv[0]:  # `$$` is taken for one `$` in arguments, but not in the program's path
-        raise UsageError(f"systemd cannot run a path with a dollar sign: {entry.argv[0]}")
-    environment = "".join(f"{name}={_quote_for_file(value)}\n" for name, value in entry.environment.items())
-    files = (EntryFile(path=ENVIRONMENT_FILE, text=f"{MARK}\n{environment}", mode=0o600),) if environment else ()
-    service = [
+def _plan_units(entry: Entry) -> tuple[EntryFile, ...]:
+    # Of these systemd takes `$$` for one `$` in arguments only, and calls a path with the others unsafe.
+    if set(entry.argv[0]) & set("$\\\"'"):
+        raise UsageError(f"systemd cannot run a path with quotes, a backslash or a dollar sign: {entry.argv[0]}")
+    service = (
         *(MARK, "[Unit]", "Description=Sync the BPF tools of toolkit"),
         *("Wants=network-online.target", "After=network-online.target", ""),
         *("[Service]", "Type=oneshot", "TimeoutStartSec=1h"),
-        *((f"EnvironmentFile=/{ENVIRONMENT_FILE}",) if environment else ()),
-        f"ExecStart={' '.join(map(_quote_for_unit, entry.argv))}",
-    ]
-    timer = [
+        *((f"EnvironmentFile=/{ENVIRONMENT_FILE}",) if entry.environment else ()),
+        f"ExecStart={' '.join(map(_quote_word, entry.argv))}",
+    )
+    timer = (
         *(MARK, "[Unit]", "Description=Sync the BPF tools of toolkit every night", ""),
         # To the second, and without a random delay: the minute is spread already, and stays the same every night.
         *("[Timer]", f"OnCalendar=*-*-* {entry.at}:00", "AccuracySec=1s", "Persistent=true", ""),
         *("[Install]", "WantedBy=timers.target"),
-    ]
+    )
     return (
-        *files,
         EntryFile(path=SERVICE_FILE, text="\n".join((*service, "")), mode=0o644),
         EntryFile(path=TIMER_FILE, text="\n".join((*timer, "")), mode=0o644),
     )
 
 
-def _quote_for_unit(word: str) -> str:
+def _quote_word(word: str) -> str:
+    """For ExecStart= (systemd.service(5))."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return escaped if re.fullmatch(r"[\w@%+=:,./-]+", escaped, re.ASCII) else f'"{escaped}"'
 
 
-def _quote_for_file(value: str) -> str:
-    """For EnvironmentFile=, whose double quotes are those of a shell (systemd.exec(5))."""
+def _quote_value(value: str) -> str:
+    """For a shell's assignment and for EnvironmentFile=, whose double quotes are those of a shell (systemd.exec(5))."""
     return '"' + re.sub(r'(["\\`$])', r"\\\1", value) + '"'
 
 
@@ -180,18 +172,19 @@ def read_entry(kind: Kind, texts: Mapping[str, str]) -> Entry | None:
     """The entry that files of ours hold, by path; None where they hold none, such as after a person edited them."""
     if kind is Kind.CRON:
         text = texts.get(CRON_FILE, "")
-        line = re.search(r"^(\d{1,2}) (\d{1,2}) \* \* \* root (.+)$", text, re.ASCII | re.MULTILINE)
-        minute, command = (int(line[2]) * 60 + int(line[1]), line[3].replace("\\%", "%")) if line else (DAY, "")
+        time = re.search(r"^(?P<minute>\d{1,2}) (?P<hour>\d{1,2}) \* ", text, re.ASCII | re.MULTILINE)
+        start = re.search(r"^\d.* \* root (?:set -a; \. \S+; exec )?(.+)$", text, re.ASCII | re.MULTILINE)
+        command = start[1].replace("\\%", "%") if start else ""
     else:
-        text = texts.get(ENVIRONMENT_FILE, "")
-        time = re.search(r"^OnCalendar=\*-\*-\* (\d\d):(\d\d):00$", texts.get(TIMER_FILE, ""), re.ASCII | re.MULTILINE)
+        pattern = r"^OnCalendar=\*-\*-\* (?P<hour>\d\d):(?P<minute>\d\d):00$"
+        time = re.search(pattern, texts.get(TIMER_FILE, ""), re.ASCII | re.MULTILINE)
         start = re.search(r"^ExecStart=(.+)$", texts.get(SERVICE_FILE, ""), re.MULTILINE)
-        minute = int(time[1]) * 60 + int(time[2]) if time else DAY
         command = start[1].replace("%%", "%").replace("$$", "$") if start else ""
+    minute = int(time["hour"]) * 60 + int(time["minute"]) if time else DAY
     argv = _split(command)
     if minute >= DAY or not argv:
         return None
-    return Entry(kind=kind, minute=minute, argv=argv, environment=_read_environment(kind, text.splitlines()))
+    return Entry(kind=kind, minute=minute, argv=argv, environment=_read_environment(texts.get(ENVIRONMENT_FILE, "")))
 
 
 def _split(command: str) -> tuple[str, ...]:
@@ -201,11 +194,9 @@ def _split(command: str) -> tuple[str, ...]:
         return ()
 
 
-def _read_environment(kind: Kind, lines: Iterable[str]) -> dict[str, str]:
-    found = tuple(filter(None, (re.fullmatch(r"""(\w+)=(["'])(.*)\2""", line, re.ASCII) for line in lines)))
-    if kind is Kind.CRON:
-        return {one[1]: one[3] for one in found}
-    return {one[1]: re.sub(r'\\(["\\`$])', r"\1", one[3]) for one in found}
+def _read_environment(text: str) -> dict[str, str]:
+    found = (re.fullmatch(r'(\w+)="(.*)"', line, re.ASCII) for line in text.splitlines())
+    return {one[1]: re.sub(r'\\(["\\`$])', r"\1", one[2]) for one in found if one}
 
 
 def next_run(minute: int, now: datetime.datetime) -> datetime.datetime:

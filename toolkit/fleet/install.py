@@ -13,7 +13,9 @@ from pathlib import Path
 from toolkit.command import capture_command
 from toolkit.errors import StateError
 from toolkit.fleet.cron import (
+    ALL_FILES,
     CRON_FILE,
+    ENVIRONMENT_FILE,
     TIMER,
     TIMER_FILE,
     WANTED_BY,
@@ -36,7 +38,7 @@ SYSTEMCTL = "systemctl"
 
 
 class Installed(Value, frozen=True):
-    """An entry that is there; `entry` is None where its files are ours, but hold none or cannot be read."""
+    """An entry that is there; `entry` is None where its files hold none of ours, or cannot be read."""
 
     kind: Kind
     files: tuple[str, ...]
@@ -97,23 +99,22 @@ def find_program_distrust(paths: tuple[Path, ...]) -> str:
 
 def find_installed(root: Path) -> tuple[Installed, ...]:
     """The entries that are there, also such as only look like ours; usually one or none."""
-    return tuple(_read_installed(root, kind) for kind in Kind if _list_files(root, kind))
-
-
-def _list_files(root: Path, kind: Kind) -> tuple[str, ...]:
-    return tuple(name for name in kind.files if os.path.lexists(root / name))
+    return tuple(_read_installed(root, one) for one in Kind if any(os.path.lexists(root / name) for name in one.files))
 
 
 def _read_installed(root: Path, kind: Kind) -> Installed:
-    names = _list_files(root, kind)
-    files = tuple(str(root / name) for name in names)
-    try:
-        texts = {name: text for name in names if (text := _read_own(root / name)) is not None}
-    except StateError as error:
-        return Installed(kind=kind, files=files, entry=None, problem=error.what)
+    names = tuple(name for name in (ENVIRONMENT_FILE, *kind.files) if os.path.lexists(root / name))
+    texts: dict[str, str] = {}
+    problem = ""
+    for name in names:
+        try:
+            texts[name] = _read_own(root / name) or ""
+        except StateError as error:
+            problem = error.what
     entry = read_entry(kind, texts)
+    changed = "" if entry else "somebody changed it: install it again"
     return Installed(
-        kind=kind, files=files, entry=entry, problem="" if entry else "somebody changed it: install it again"
+        kind=kind, files=tuple(str(root / name) for name in names), entry=entry, problem=problem or changed
     )
 
 
@@ -137,7 +138,7 @@ def _read_own(file: Path) -> str | None:
 def _find_own(root: Path) -> dict[str, str]:
     """The texts of all files of ours that are there, by name."""
     found: dict[str, str] = {}
-    for name in (name for kind in Kind for name in kind.files):
+    for name in ALL_FILES:
         with contextlib.suppress(StateError):
             text = _read_own(root / name)
             found |= {} if text is None else {name: text}
@@ -219,7 +220,8 @@ def _remove_files(root: Path, names: tuple[str, ...], systemctl: str) -> None:
         # Where systemd does not run this fails, and there is no timer to stop; the link is then removed below.
         capture_command((systemctl, "disable", "--now", TIMER), seconds=SECONDS)
     link = root / WANTED_BY
-    for path in (*(root / name for name in names), *((link,) if timer and link.is_symlink() else ())):
+    # The file of the variables goes last: an entry that needs it is never there without it.
+    for path in (*(root / name for name in reversed(names)), *((link,) if timer and link.is_symlink() else ())):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

@@ -132,14 +132,14 @@ def _append(file: Path, lines: Iterable[str], when: float) -> None:
     """Append lines with their date, in one write; a line that a crash left half is ended first. Raises OSError."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
     text = "".join(f"{stamp} {_make_plain(line)}\n" for line in lines).encode()
+    if file.is_file() and file.stat().st_size + len(text) > LARGEST_LOG:
+        file.replace(file.with_name(f"{file.name}.1"))
     descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with open(descriptor, "r+b", buffering=0) as stream:
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         if stream.write(b"\n" * torn + text) < torn + len(text):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
-    if size + len(text) > LARGEST_LOG:
-        file.replace(file.with_name(f"{file.name}.1"))
 
 
 def _make_plain(line: str) -> str:
