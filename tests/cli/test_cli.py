@@ -19,11 +19,11 @@ def test_version_and_help(toolkit: Toolkit) -> None:
     assert json.loads(toolkit("--version", "--json").stdout) == {"shape": 1, "version": __version__}
     text = toolkit("--help").stdout
     assert toolkit().stdout == text
-    for command in ("list", "info", "which", "run", "doctor", "recordings", "completion"):
+    for command in ("list", "info", "which", "run", "cron", "doctor", "recordings", "completion"):
         assert f"\n  {command} " in text
 
 
-@pytest.mark.parametrize("command", ["list", "info", "which", "run", "doctor", "recordings", "completion"])
+@pytest.mark.parametrize("command", ["list", "info", "which", "run", "cron", "doctor", "recordings", "completion"])
 def test_every_command_explains_itself(toolkit: Toolkit, command: str) -> None:
     done = toolkit(command, "--help")
     assert done.returncode == 0

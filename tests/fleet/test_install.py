@@ -174,6 +174,14 @@ def test_a_file_that_is_not_ours_is_neither_replaced_nor_removed(root: Path, sys
     assert files(root) == before
 
 
+def test_a_folder_of_that_name_is_not_ours_either(root: Path, systemctl: Systemctl) -> None:
+    (root / CRON_FILE).mkdir()
+    with pytest.raises(StateError, match="was not made by"):
+        install(root, entry(), systemctl)
+    assert remove_entry(root, str(systemctl.path)) == ()
+    assert [bool(one.problem) for one in find_installed(root)] == [True]
+
+
 def test_a_link_is_not_followed(root: Path, systemctl: Systemctl, tmp_path: Path) -> None:
     target = tmp_path / "target"
     install(root, entry(), systemctl)
@@ -199,12 +207,16 @@ def test_what_is_installed_is_found_also_what_only_looks_so(root: Path, systemct
 
 
 def test_the_kind_is_that_which_runs_here(root: Path) -> None:
-    with pytest.raises(StateError, match="neither a cron daemon nor systemd") as caught:
+    with pytest.raises(StateError, match="no cron daemon is installed, and systemd does not run") as caught:
         choose_kind(root)
     assert "apt-get install cron" in caught.value.fix
     with pytest.raises(StateError, match="systemd does not run here"):
         check_kind(root, Kind.SYSTEMD)
     (root / "usr/sbin/cron").touch()
+    (root / "etc/cron.d").rmdir()
+    with pytest.raises(StateError, match="does not read it"):
+        choose_kind(root)
+    (root / "etc/cron.d").mkdir()
     assert choose_kind(root) is Kind.CRON
     (root / "run/systemd/system").mkdir(parents=True)
     assert choose_kind(root) is Kind.SYSTEMD

@@ -147,8 +147,15 @@ def test_the_log_stays_small_and_keeps_what_came_before(paths: Paths) -> None:
 def test_a_hostile_name_makes_no_line_of_its_own_and_no_endless_one(paths: Paths) -> None:
     append_log(paths, ("acme: \x1b[2Ja\n2026-01-01T00:00:00Z sync done\udcff", "y" * 10_000))
     first, second = paths.sync_log.read_text().splitlines()
-    assert first.endswith("acme: ?[2Ja?2026-01-01T00:00:00Z sync done?")
+    assert first.endswith("acme: ?[2Ja 2026-01-01T00:00:00Z sync done?")
     assert len(second) < 1100
+
+
+def test_a_hostile_name_does_not_keep_the_journal_from_being_written(paths: Paths) -> None:
+    hostile = report("bcc", notes=("\x1b[2J\udcff",))
+    journal = change_journal(paths, lambda one: add_report(one, hostile, BOTH, 1.0), ())
+    assert journal.last is not None
+    assert journal.last.notes[0] == "?[2J?"
 
 
 def test_what_cannot_be_written_is_named_with_its_cause(paths: Paths, tmp_path: Path) -> None:

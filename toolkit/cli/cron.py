@@ -139,7 +139,8 @@ def show_command(as_json: bool) -> None:
         render.print_json(Overview(shape=render.SHAPE, entries=rows, journal=journal, log=log, problem=problem))
         return
     lines = [line for row in rows for line in _format_row(row)] or ["not installed: `sudo toolkit cron install`"]
-    render.print_lines((*lines, *((problem,) if problem else _format_journal(journal)), f"log       {log}"))
+    lines += _field("problem", problem) if problem else _format_journal(journal)
+    render.print_lines((*lines, *_field("log", log)))
 
 
 def _need_root(word: str) -> None:
@@ -197,30 +198,37 @@ def _make_row(installed: Installed) -> Row:
 
 def _format_row(row: Row) -> Iterator[str]:
     if row.next is not None:
-        yield f"{row.kind:<9} every night at {row.at}, next {_when(row.next)}"
-        yield f"runs      {shlex.join(row.argv)}"
+        yield from _field(row.kind, f"every night at {row.at}, next {_when(row.next)}")
+        yield from _field("runs", shlex.join(row.argv))
         if row.carries or not row.problem:
-            yield f"carries   {', '.join(row.carries) or 'no variable'}"
-    yield f"files     {' '.join(row.files)}"
+            yield from _field("carries", ", ".join(row.carries) or "no variable")
+    yield from _field("files", " ".join(row.files))
     if row.problem:
-        yield f"problem   {row.problem}"
+        yield from _field("problem", row.problem)
 
 
 def _format_journal(journal: Journal) -> Iterator[str]:
     last, success = journal.last, journal.last_success
     if last is None:
-        yield "last      there was no sync yet"
+        yield from _field("last", "there was no sync yet")
         return
-    how = "done" if last.success else f"FAILED{f': {last.problem}' if last.problem else ''}"
-    took = f"in {render.format_duration(last.seconds)}"
-    yield f"last      {_when(last.ended)}  {took}  snapshot {last.snapshot or 'none'}  {how}"
+    how = "done" if last.success else "FAILED"
+    took = f"{_when(last.ended)}, in {render.format_duration(last.seconds)}, snapshot {last.snapshot or 'none'}"
+    yield from _field("last", f"{how} {took}{f': {last.problem}' if last.problem else ''}")
     if success != last:
-        yield f"success   {_when(success.ended) if success else 'never'}"
+        yield from _field("success", _when(success.ended) if success else "never")
     for one in journal.sources:
         if one.problem:
             good = f"good until {_when(one.last_success)}" if one.last_success else "never good"
-            yield f"{one.source:<9} FAILED, {good}: {one.problem}"
-    yield from (f"note      {note}" for note in last.notes)
+            yield from _field(one.source, f"FAILED, {good}: {one.problem}{f' -> {one.fix}' if one.fix else ''}")
+    for note in last.notes:
+        yield from _field("note", note)
+
+
+def _field(name: str, text: str) -> Iterator[str]:
+    first, *rest = render.wrap(text, 10, render.terminal_width())
+    yield f"{name:<9} {first.lstrip()}"
+    yield from rest
 
 
 def _when(seconds: float) -> str:

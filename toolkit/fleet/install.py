@@ -56,16 +56,21 @@ def choose_kind(root: Path) -> Kind:
 
 def check_kind(root: Path, kind: Kind) -> None:
     """Make sure that something will read an entry of this kind. Raises StateError."""
+    systemd = (root / "run/systemd/system").is_dir()
+    if kind is Kind.SYSTEMD and not systemd:
+        raise StateError("systemd does not run here, so no timer would", fix="toolkit cron install --kind cron")
     if kind is Kind.SYSTEMD:
-        if not (root / "run/systemd/system").is_dir():
-            raise StateError("systemd does not run here, so no timer would", fix="toolkit cron install --kind cron")
-    elif not any((root / one).exists() for one in DAEMONS):
+        return
+    if not any((root / one).exists() for one in DAEMONS):
         raise StateError(
-            "there is neither a cron daemon nor systemd here, so nothing would start the sync",
+            f"no cron daemon is installed{'' if systemd else ', and systemd does not run here'}: nothing would sync",
             fix="apt-get install cron, or dnf install cronie",
         )
-    elif not (root / CRON_FILE).parent.is_dir():
-        raise StateError(f"{(root / CRON_FILE).parent} is not there, so this cron does not read it")
+    if not (root / CRON_FILE).parent.is_dir():
+        raise StateError(
+            f"{(root / CRON_FILE).parent} is not there, so this cron does not read it",
+            fix="install a cron that does: the packages cron or cronie",
+        )
 
 
 def find_sleeper(root: Path, kind: Kind, systemctl: str = SYSTEMCTL) -> str:
@@ -127,9 +132,12 @@ def _read_own(file: Path) -> str | None:
     except OSError as error:
         why = "it is a link" if file.is_symlink() else error.strerror
         raise StateError(f"cannot read {file}: {why}", fix="look at it, and move it away") from error
-    with open(descriptor, "rb") as stream:
-        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        text = stream.read(LARGEST).decode(errors="surrogateescape") if is_file else ""
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with open(descriptor, "rb") as stream:
+            text = stream.read(LARGEST).decode(errors="surrogateescape")
+    else:
+        os.close(descriptor)
+        text = ""
     if not is_ours(text):
         raise StateError(f"{file} was not made by `toolkit cron install`", fix="look at it, and move it away")
     return text

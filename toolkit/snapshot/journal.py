@@ -64,7 +64,7 @@ def add_report(journal: Journal, report: SyncReport, asked: frozenset[str], ende
         seconds=report.seconds,
         success=not report.failed,
         snapshot=report.snapshot,
-        notes=tuple(note for one in report.sources for note in one.notes),
+        notes=tuple(_make_plain(note) for one in report.sources for note in one.notes),
     )
     before = {one.source: one for one in journal.sources}
     successes = {one.source: one.last_success for one in journal.sources}
@@ -73,8 +73,8 @@ def add_report(journal: Journal, report: SyncReport, asked: frozenset[str], ende
             source=one.source,
             asked=ended,
             last_success=successes.get(one.source) if one.problem else ended,
-            problem=one.problem,
-            fix=one.fix,
+            problem=_make_plain(one.problem),
+            fix=_make_plain(one.fix),
         )
         if one.source in asked
         else before.get(one.source)
@@ -89,7 +89,7 @@ def add_report(journal: Journal, report: SyncReport, asked: frozenset[str], ende
 
 def add_failure(journal: Journal, problem: str, snapshot: str, seconds: float, ended: float) -> Journal:
     """The journal after a sync that could not be done at all. Pure."""
-    attempt = Attempt(ended=ended, seconds=seconds, success=False, snapshot=snapshot, problem=problem)
+    attempt = Attempt(ended=ended, seconds=seconds, success=False, snapshot=snapshot, problem=_make_plain(problem))
     return msgspec.structs.replace(journal, last=attempt)
 
 
@@ -143,5 +143,5 @@ def _append(file: Path, lines: Iterable[str], when: float) -> None:
 
 
 def _make_plain(line: str) -> str:
-    """One line of bounded length, without what a hostile name could do to a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in line[:LONGEST_LINE])
+    """One line of bounded length, without what a hostile name could do to a terminal or to an encoder."""
+    return "".join(char if char.isprintable() else "?" for char in line[:LONGEST_LINE].replace("\n", " "))
