@@ -26,7 +26,8 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home.mkdir(mode=0o700)
     monkeypatch.setenv("TOOLKIT_HOME", str(home / "toolkit"))
     monkeypatch.setenv("HOME", str(home))
-    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "NO_COLOR", "SUDO_UID"):
+    # Without bytecode each of the hundreds of commands that tests start would compile all of its modules.
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "NO_COLOR", "SUDO_UID", "PYTHONDONTWRITEBYTECODE"):
         monkeypatch.delenv(name, raising=False)
     return home
 

@@ -60,6 +60,8 @@ class Paths(Value, frozen=True):
     def hold(self) -> Path:
         """The file that names the snapshot which a rollback holds."""
         return self.state / "hold"
+
+    @property
     def journal(self) -> Path:
         """How the last syncs went."""
         return self.state / "sync.json"

@@ -242,9 +242,9 @@ def test_a_sync_from_settings_to_list_and_back(toolkit: Toolkit, own_home: Path,
     (own_home / "toolkit" / "config.yaml").write_text(f"sources:\n  acme: {{url: '{url}'}}\n")
     first = toolkit("sync", "acme")
     assert first.returncode == 0, first.stderr
-    assert "1 new, 0 changed, 0 gone tools" in first.stdout
+    assert "is the first. It has 1 tool: 1 of acme." in first.stdout
     assert "slowio" in toolkit("list", "disk").stdout
-    assert "nothing new" in toolkit("sync", "acme").stdout
+    assert "Nothing is new" in toolkit("sync", "acme").stdout
     assert toolkit("sync", "--quiet", "acme").stdout == ""
     (tmp_path / "acme" / ".git").rename(tmp_path / "away")
     failed = toolkit("sync", "--quiet", "acme")

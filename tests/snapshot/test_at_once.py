@@ -65,7 +65,7 @@ def test_two_syncs_started_together_both_end_well(paths: Paths, acme: Upstream) 
     both = [start("sync", "acme") for _ in range(2)]
     said = [one.communicate(timeout=60) for one in both]
     assert [one.returncode for one in both] == [0, 0], said
-    assert sum("nothing new" in out for out, _ in said) == 1
+    assert sum("Nothing is new" in out for out, _ in said) == 1
     assert len(list_snapshots(paths.snapshots)) == 1
 
 

@@ -28,7 +28,7 @@ from toolkit.fleet.install import (
     remove_entry,
 )
 from toolkit.model import Value
-from toolkit.paths import Paths, find_paths
+from toolkit.paths import Paths, find_paths, own_command
 from toolkit.snapshot.journal import Journal, read_journal
 
 ROOT = Path("/")
@@ -160,9 +160,7 @@ def _find_its_paths(installed: tuple[Installed, ...]) -> Paths:
 
 def _find_program() -> tuple[str, ...]:
     """What starts this program again, without this shell. Raises StateError where that would not work, or be safe."""
-    started = Path(sys.argv[0]).absolute()
-    as_module = started.name == "__main__.py" or not os.access(started, os.X_OK)
-    argv = (sys.executable, "-P", "-m", "toolkit") if as_module else (str(started),)
+    argv = own_command()
     distrust = find_program_distrust(
         (Path(argv[0]), Path(sys.executable), Path(sys.prefix), Path(__file__).parent.parent)
     )

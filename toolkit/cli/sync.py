@@ -12,9 +12,9 @@ import msgspec
 from toolkit.catalog.load import load_curated
 from toolkit.choose import judge_all
 from toolkit.cli import render
+from toolkit.cli.books import fail_with_one, note_failure, note_report
 from toolkit.cli.narrate import say
 from toolkit.cli.progress import show_progress
-from toolkit.cli.books import fail_with_one, note_failure, note_report
 from toolkit.cli.session import Session, open_session
 from toolkit.cli.sync_report import Outcome, describe_problems, format_log, format_outcome
 from toolkit.cli.tree import make_rules

@@ -102,7 +102,8 @@ def _describe_snapshot(report: SyncReport) -> str:
     new = report.difference.new
     by_source = Counter(name.split("/")[0] for name in new)
     counts = ", ".join(f"{count} of {source}" for source, count in sorted(by_source.items()))
-    return f"Snapshot {report.snapshot} is the first. It has {len(new)} tools{f': {counts}' if counts else ''}."
+    tools = "1 tool" if len(new) == 1 else f"{len(new)} tools"
+    return f"Snapshot {report.snapshot} is the first. It has {tools}{f': {counts}' if counts else ''}."
 
 
 def _format_changes(outcome: Outcome, width: int | None) -> Iterator[str]:
