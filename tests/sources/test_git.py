@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.git_repos import Repo, fake_ssh, need_git, serve_daemon, serve_http
+from tests.support.git_repos import Repo, fake_ssh, fetch_folders, need_git, serve_daemon, serve_http
 from toolkit.errors import SettingsError, SourceError
-from toolkit.sources.git import Place, fetch_blobs, fetch_commit, fetch_folders, has_commit
+from toolkit.sources.git import Place, fetch_blobs, fetch_commit, fetch_files, has_commit, list_files
 from toolkit.sources.git_blobs import Blob, find_sizes, read_blobs
 from toolkit.sources.git_refs import find_default, list_refs, read_refs
 from toolkit.sources.git_store import CONFIG, GitStore, discard_store, open_store
@@ -123,6 +123,37 @@ def test_only_the_wanted_files_come_and_nothing_comes_twice(repo: Repo, store: G
     shutil.rmtree(repo.path)  # what is there needs no server
     assert fetch_folders(store, place, FOLDERS, seconds=20).received == 0
     assert take(store, repo.url, commit) == WANTED
+
+
+def test_what_is_not_chosen_costs_nothing(repo: Repo, store: GitStore) -> None:
+    commit = repo.commit({**FILES, "tools/decoy": BIG, "tools/decoy.py": "decoy", "tools/linked.txt": "../man/l.txt"})
+    listed = list_files(store, Place(url=repo.url, commit=commit), ("tools", "man"), seconds=20)
+    assert "tools/decoy" in [one.path for one in listed.entries]
+    chosen = ("tools/javacalls_example.txt", "tools/runqlat.py")
+    fetched = fetch_files(store, Place(url=repo.url, commit=commit), listed.entries, chosen, seconds=20)
+    assert [(one.path, one.link) for one in fetched.entries] == [
+        (chosen[0], "tools/lib/ucalls_example.txt"),
+        (chosen[1], ""),
+    ]
+    here = {path: repo.git("rev-parse", f"{commit}:{path}") for path in FILES}
+    sizes = find_sizes(store, here.values())
+    assert {path for path, blob in here.items() if sizes[blob] is not None} == {*chosen, "tools/lib/ucalls_example.txt"}
+    assert listed.received + fetched.received < 3000
+
+
+def test_a_link_to_links_is_followed_to_what_was_not_chosen(repo: Repo, store: GitStore) -> None:
+    hops: dict[str, bytes | str] = {f"tools/{number}": f"{number + 1}" for number in range(8)}
+    commit = repo.commit(
+        {**hops, "tools/8": b"the end\n", "tools/a": "0", "tools/loop": "loop", "tools/out": "../../x"}
+    )
+    place = Place(url=repo.url, commit=commit)
+    listed = list_files(store, place, ("tools",), seconds=20)
+    chosen = ("tools/0", "tools/a", "tools/loop", "tools/out")
+    found = {one.path: one for one in fetch_files(store, place, listed.entries, chosen, seconds=20).entries}
+    assert (found["tools/0"].link, found["tools/0"].problem) == ("tools/8", "")
+    assert [blob.data for blob in read_blobs(store, [found["tools/0"].blob])] == [b"the end\n"]
+    assert all("times over" in found[path].problem for path in ("tools/a", "tools/loop"))
+    assert "out of the tree" in found["tools/out"].problem
 
 
 def test_a_new_commit_brings_only_what_is_new(repo: Repo, store: GitStore) -> None:

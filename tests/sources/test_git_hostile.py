@@ -19,12 +19,13 @@ from tests.support.git_repos import (
     SUBMODULE,
     Entry,
     Repo,
+    fetch_folders,
     need_git,
     serve_http,
     serve_silence,
 )
 from toolkit.errors import SourceError
-from toolkit.sources.git import Fetched, Place, fetch_commit, fetch_folders
+from toolkit.sources.git import Fetched, Place, fetch_commit
 from toolkit.sources.git_blobs import read_blobs
 from toolkit.sources.git_process import GitLimits
 from toolkit.sources.git_refs import list_refs

@@ -16,6 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.sources.git import Fetched, Place, fetch_files, list_files
+from toolkit.sources.git_process import DEFAULT_LIMITS, GitLimits
+from toolkit.sources.git_store import GitStore
+
 FILE, PROGRAM, LINK, SUBMODULE, FOLDER = b"100644", b"100755", b"120000", b"160000", b"40000"
 AUTHOR = {
     "GIT_AUTHOR_NAME": "A",
@@ -84,6 +88,22 @@ class Repo:
                 entries.append((FILE, first.encode(), self.blob(data)))
         entries += [(FOLDER, name.encode(), self._nest(inner)) for name, inner in folders.items()]
         return self.tree(sorted(entries, key=lambda one: one[1] + (b"/" if one[0] == FOLDER else b"")))
+
+
+def fetch_folders(
+    store: GitStore,
+    place: Place,
+    folders: tuple[str, ...],
+    *,
+    seconds: float = 20,
+    limits: GitLimits = DEFAULT_LIMITS,
+) -> Fetched:
+    """Fetch every file of these folders; the entries that cannot be taken stand among the others, with the reason."""
+    listed = list_files(store, place, folders, seconds=seconds, limits=limits)
+    every = [entry.path for entry in listed.entries if not entry.problem]
+    fetched = fetch_files(store, place, listed.entries, every, seconds=seconds, limits=limits)
+    refused = tuple(entry for entry in listed.entries if entry.problem)
+    return Fetched(entries=(*refused, *fetched.entries), received=listed.received + fetched.received)
 
 
 class GitHttp(BaseHTTPRequestHandler):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 
+from toolkit.errors import SourceError
 from toolkit.model import Source, Value
 from toolkit.revisions import parse_tag
 from toolkit.snapshot.layout import Entry, Origin, Role, Snapshot
 from toolkit.snapshot.origins import Wanted
-from toolkit.sources.git import Place, fetch_folders
+from toolkit.sources.git import Place, fetch_files, list_files
 from toolkit.sources.git_blobs import read_blobs
-from toolkit.sources.git_store import GitStore
+from toolkit.sources.git_store import GitStore, renew_store
 from toolkit.sources.git_tree import TreeEntry
 from toolkit.sources.select import Selection, list_folders, select_files
 
@@ -49,25 +51,42 @@ def reuse_origin(snapshot: Snapshot | None, origin: Origin) -> Collected | None:
 
 
 def fetch_origin(store: GitStore, source: Source, wanted: Wanted, *, seconds: float) -> Collected:
-    """Fetch an origin's folders and take the files that the source's rules choose. Raises SourceError."""
+    """Fetch the files of an origin that the source's rules choose, and no others. Raises SourceError.
+
+    A store that turns out to be damaged, at whichever step, is made anew, once.
+    """
+    end = time.monotonic() + seconds
+    try:
+        return _fetch_origin(store, source, wanted, end)
+    except SourceError as error:
+        if not error.damaged:
+            raise
+    return _fetch_origin(renew_store(store), source, wanted, end)
+
+
+def _fetch_origin(store: GitStore, source: Source, wanted: Wanted, end: float) -> Collected:
     place = Place(url=source.url, commit=wanted.origin.commit, ref=wanted.ref)
-    fetched = fetch_folders(store, place, list_folders(source), seconds=seconds)
-    good = {entry.path: entry for entry in fetched.entries if not entry.problem}
-    selection = select_files(source, tuple(good))
-    notes = [f"{entry.path}: {entry.problem}" for entry in fetched.entries if entry.problem]
-    blobs = {one.id: one for one in read_blobs(store, (good[path].blob for path in selection.paths))}
+    listed = list_files(store, place, list_folders(source), seconds=end - time.monotonic())
+    selection = select_files(source, tuple(entry.path for entry in listed.entries if not entry.problem))
+    fetched = fetch_files(store, place, listed.entries, selection.paths, seconds=end - time.monotonic())
+    notes = [f"{entry.path}: {entry.problem}" for entry in (*listed.entries, *fetched.entries) if entry.problem]
+    taken = tuple(entry for entry in fetched.entries if not entry.problem)
+    blobs = {one.id: one for one in read_blobs(store, (entry.blob for entry in taken))}
     entries: list[Entry] = []
     contents: dict[str, bytes] = {}
-    for path in selection.paths:
-        blob = blobs[good[path].blob]
+    for one in taken:
+        blob = blobs[one.blob]
         if blob.problem:
-            notes.append(f"{path}: {blob.problem}")
+            notes.append(f"{one.path}: {blob.problem}")
             continue
-        entry = _make_entry(source, wanted.origin, good[path], selection, blob.data)
+        entry = _make_entry(source, wanted.origin, one, selection, blob.data)
         entries.append(entry)
         contents[entry.sha256] = blob.data
     return Collected(
-        entries=tuple(entries), contents=contents, notes=_shorten(source, notes), received=fetched.received
+        entries=tuple(entries),
+        contents=contents,
+        notes=_shorten(source, notes),
+        received=listed.received + fetched.received,
     )
 
 

@@ -1,4 +1,4 @@
-"""Fetch from a git server exactly what a source of tools needs: one commit's trees, then the blobs of some folders.
+"""Fetch from a git server exactly what a source of tools needs: one commit's trees, then the blobs of some files.
 
 bcc's tools and man pages at one tag are 0.7 MB this way, where a clone is 24 MB. Both requests go to a remote that
 exists on the command line only, as a promisor: git then accepts that blobs are missing, writes no configuration, and
@@ -16,8 +16,16 @@ from toolkit.sources.git_blobs import find_sizes, read_blobs
 from toolkit.sources.git_errors import at_source, explain, is_refusal
 from toolkit.sources.git_names import check_commit, check_ref, normal_url, redact, tidy
 from toolkit.sources.git_process import DEFAULT_LIMITS, GitLimits, Said, run_git
-from toolkit.sources.git_store import GitStore, damaged, discard_store, open_store, sweep_store
-from toolkit.sources.git_tree import EntryKind, TreeEntry, list_tree, resolve_links
+from toolkit.sources.git_store import GitStore, damaged, sweep_store
+from toolkit.sources.git_tree import (
+    LONGEST_PATH,
+    MOST_HOPS,
+    EntryKind,
+    TreeEntry,
+    find_targets,
+    list_tree,
+    resolve_links,
+)
 
 ENDLESS = 2147483647  # git's own number for a depth without end; also undoes an earlier shallow fetch
 REMOTE = "toolkit"
@@ -104,38 +112,56 @@ def fetch_blobs(
 
 
 class Fetched(Value, frozen=True):
-    """What a source offers at one commit: every path, links resolved, and the bytes that it took to get there."""
+    """Paths of one commit, and the bytes that it took to get there."""
 
     entries: tuple[TreeEntry, ...]
     received: int
 
 
-def fetch_folders(
+def list_files(
     store: GitStore, place: Place, folders: Collection[str], *, seconds: float, limits: GitLimits = DEFAULT_LIMITS
 ) -> Fetched:
-    """Have the commit and every file of these folders in the store, and say which there are. Raises SourceError.
+    """Have the commit in the store, and name every path below these folders; no file comes. Raises SourceError."""
+    end = time.monotonic() + seconds
+    received = fetch_commit(store, place, seconds=seconds, limits=limits)
+    return Fetched(entries=list_tree(store, place.commit, folders, seconds=end - time.monotonic()), received=received)
 
-    The content of an entry without a problem can be read by its `blob`, with `read_blobs`. A store that turns out to
-    be damaged is made anew, once.
+
+def fetch_files(
+    store: GitStore,
+    place: Place,
+    listed: tuple[TreeEntry, ...],
+    paths: Collection[str],
+    *,
+    seconds: float,
+    limits: GitLimits = DEFAULT_LIMITS,
+) -> Fetched:
+    """Have these of the listed paths in the store, and what their links lead to. Raises SourceError.
+
+    Gives the paths with their links resolved; the content of one without a problem can be read by its `blob`.
     """
     end = time.monotonic() + seconds
-    try:
-        return _fetch_folders(store, place, folders, end, limits)
-    except SourceError as error:
-        if not error.damaged:
-            raise
-    discard_store(store)
-    return _fetch_folders(open_store(store.path), place, folders, end, limits)
-
-
-def _fetch_folders(store: GitStore, place: Place, folders: Collection[str], end: float, limits: GitLimits) -> Fetched:
-    received = fetch_commit(store, place, seconds=end - time.monotonic(), limits=limits)
-    entries = list_tree(store, place.commit, folders, seconds=max(end - time.monotonic(), 1))
-    wanted = [entry.blob for entry in entries if not entry.problem]
-    received += fetch_blobs(store, place, wanted, seconds=end - time.monotonic(), limits=limits)
-    links = [entry.blob for entry in entries if entry.kind is EntryKind.LINK and not entry.problem]
-    targets = {blob.id: blob.data for blob in read_blobs(store, links, largest=4096) if not blob.problem}
-    return Fetched(entries=resolve_links(entries, targets), received=received)
+    chosen = frozenset(paths)
+    missing = tuple(entry for entry in listed if entry.path in chosen and not entry.problem)
+    had: set[str] = set()
+    targets: dict[str, bytes] = {}
+    received = 0
+    # What a link leads to is known when it is here: one request, and one more for each hop to what was not chosen.
+    for _ in range(MOST_HOPS + 1):
+        if not missing:
+            break
+        blobs = tuple(entry.blob for entry in missing)
+        received += fetch_blobs(store, place, blobs, seconds=end - time.monotonic(), limits=limits)
+        links = tuple(entry for entry in missing if entry.kind is EntryKind.LINK)
+        contents = read_blobs(store, (link.blob for link in links), largest=LONGEST_PATH)
+        targets |= {blob.id: blob.data for blob in contents if not blob.problem}
+        had |= {entry.path for entry in missing}
+        missing = tuple(entry for entry in find_targets(links, listed, targets) if entry.path not in had)
+    resolved = zip(listed, resolve_links(listed, targets), strict=True)
+    return Fetched(
+        entries=tuple(after for before, after in resolved if before.path in chosen and not before.problem),
+        received=received,
+    )
 
 
 def _find_missing(store: GitStore, ids: Iterable[str]) -> list[str]:

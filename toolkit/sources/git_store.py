@@ -49,8 +49,17 @@ def open_store(path: Path) -> GitStore:
             _make_store(path)
         sweep_store(store)
     except OSError as error:
-        raise StateError(f"cannot open {path}: {error.strerror}", fix=advise_writing(error)) from error
+        raise _unusable(path, error) from error
     return store
+
+
+def renew_store(store: GitStore) -> GitStore:
+    """An empty store in the place of a damaged one. Raises StateError."""
+    try:
+        discard_store(store)
+    except OSError as error:
+        raise _unusable(store.path, error) from error
+    return open_store(store.path)
 
 
 def discard_store(store: GitStore) -> None:
@@ -63,6 +72,10 @@ def discard_store(store: GitStore) -> None:
         aside = _aside(store.path, "old")
         store.path.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _unusable(path: Path, error: OSError) -> StateError:
+    return StateError(f"cannot open {path}: {error.strerror}", fix=advise_writing(error))
 
 
 def _aside(path: Path, why: str) -> Path:

@@ -177,6 +177,15 @@ def resolve_links(entries: Iterable[TreeEntry], targets: Mapping[str, bytes]) ->
     )
 
 
+def find_targets(
+    links: Iterable[TreeEntry], listed: Iterable[TreeEntry], targets: Mapping[str, bytes]
+) -> tuple[TreeEntry, ...]:
+    """The listed entries that these links name, one hop on; a link whose target is not known or not listed has none."""
+    by_path = {entry.path: entry for entry in listed if not entry.problem}
+    paths = dict.fromkeys(_find_target(link.path, targets.get(link.blob, b"")) for link in links)
+    return tuple(by_path[path] for path in paths if path in by_path)
+
+
 def _follow(
     link: TreeEntry, by_path: Mapping[str, TreeEntry], folders: Set[str], targets: Mapping[str, bytes]
 ) -> TreeEntry:
