@@ -150,11 +150,11 @@ def test_a_missing_git_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch
 def test_an_old_git_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("env", "prlimit", "setpriv"):
         (tmp_path / name).symlink_to(f"/usr/bin/{name}")
-    (tmp_path / "git").write_text("#!/bin/sh\necho git version 2.17.1\n")
+    (tmp_path / "git").write_text("#!/bin/sh\necho git version 2.17.1\nexit 1\n")
     (tmp_path / "git").chmod(0o755)
     monkeypatch.setattr(git_process, "SEARCH_PATH", str(tmp_path))
     with pytest.raises(SourceError, match="too old") as error:
-        run_git(("version",), seconds=5)
+        run_git(("ls-remote",), seconds=5)
     assert "2.31" in error.value.fix
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from toolkit.catalog.load import load_curated
+from toolkit.catalog.load import load_sources
 from toolkit.model import Engine, Source
 from toolkit.paths import data_folder
 from toolkit.sources.select import list_folders, select_files
 
-SOURCES = {source.name: source for source in load_curated(data_folder()).sources}
+SOURCES = {source.name: source for source in load_sources(data_folder())}
 BCC = (
     "README.md",
     "libbpf-tools/runqlat.c",

@@ -66,7 +66,6 @@ class Curated(Value, frozen=True):
 def load_curated(folder: Path) -> Curated:
     """Read and check the catalog in a folder. Raises SettingsError."""
     categories = tuple(_read_category(entry) for entry in read_entries(folder / "categories.yaml"))
-    sources = tuple(_read_source(entry) for entry in read_entries(folder / "sources.yaml"))
     known = {category.name for category in categories}
     tools: dict[str, Tool] = {}
     names: dict[str, Entry] = {}
@@ -78,7 +77,14 @@ def load_curated(folder: Path) -> Curated:
             for name in (tool.name, *tool.aliases):
                 _claim_name(names, name, entry)
             tools[tool.name] = tool
-    return Curated(categories=categories, sources=sources, tools=tuple(tools[name] for name in sorted(tools)))
+    return Curated(
+        categories=categories, sources=load_sources(folder), tools=tuple(tools[name] for name in sorted(tools))
+    )
+
+
+def load_sources(folder: Path) -> tuple[Source, ...]:
+    """Read and check sources.yaml alone, which is all that a sync needs. Raises SettingsError."""
+    return tuple(_read_source(entry) for entry in read_entries(folder / "sources.yaml"))
 
 
 def _read_category(entry: Entry) -> Category:

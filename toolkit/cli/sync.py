@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from toolkit.catalog.load import load_curated
+from toolkit.catalog.load import Curated, load_sources
 from toolkit.choose import judge_all
 from toolkit.cli import render
 from toolkit.cli.books import fail_with_one, note_failure, note_report
@@ -49,7 +49,7 @@ def command(names: tuple[str, ...], pinned: bool, timeout: int, wait: int, quiet
     With --quiet it says nothing at all when it exits with 0; sync.log in the state folder says it always.
     """
     session = open_session()
-    curated = load_curated(data_folder())
+    curated = _take_curated(session.index)
     sources = merge_sources(curated.sources, session.settings.sources)
     asked = _choose_sources(sources, names)
     pins = load_pins(data_folder()) if pinned else {}
@@ -81,6 +81,12 @@ def command(names: tuple[str, ...], pinned: bool, timeout: int, wait: int, quiet
     for error in unwritten:
         say(error.what, error.fix)
     return 1 if report.failed or unwritten else 0
+
+
+def _take_curated(index: Index) -> Curated:
+    """The curated catalog: but for its sources, the index holds it, and reading 13 files of YAML takes 25 ms."""
+    tools = tuple(tool for tool in index.tools if tool.curated)
+    return Curated(categories=index.categories, sources=load_sources(data_folder()), tools=tools)
 
 
 def _choose_sources(sources: tuple[Source, ...], names: tuple[str, ...]) -> tuple[Source, ...]:

@@ -29,10 +29,15 @@ class Collected(Value, frozen=True):
     received: int = 0
 
 
-def reuse_origin(snapshot: Snapshot | None, origin: Origin) -> Collected | None:
-    """The files of an origin out of a snapshot that holds it; None when it does not, or a file is not what it was."""
-    if snapshot is None or origin not in snapshot.manifest.origins:
-        return None
+def reuse_origins(snapshot: Snapshot | None, source: str = "") -> dict[Origin, Collected]:
+    """What a snapshot holds, of one source or of all, but for origins of which a file is not what it was."""
+    if snapshot is None:
+        return {}
+    origins = (one for one in snapshot.manifest.origins if source in ("", one.source))
+    return {origin: files for origin in origins if (files := _reuse_origin(snapshot, origin))}
+
+
+def _reuse_origin(snapshot: Snapshot, origin: Origin) -> Collected | None:
     mine = tuple(
         entry
         for entry in snapshot.manifest.entries

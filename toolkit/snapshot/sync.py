@@ -10,7 +10,7 @@ import functools
 import hashlib
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
 
@@ -18,7 +18,7 @@ from toolkit.errors import ToolkitError
 from toolkit.lock import hold_lock
 from toolkit.model import Facts, Source, Value
 from toolkit.paths import Paths, make_folder
-from toolkit.snapshot.collect import Collected, fetch_origin, reuse_origin
+from toolkit.snapshot.collect import Collected, fetch_origin, reuse_origins
 from toolkit.snapshot.compare import Difference, compare_manifests
 from toolkit.snapshot.hold import end_hold, find_held
 from toolkit.snapshot.layout import SHAPE, Manifest, Origin, Snapshot
@@ -133,8 +133,9 @@ def _sync_sources(
     paths: Paths, request: Request, before: Snapshot | None, usable: Snapshot | None, progress: Progress
 ) -> list[tuple[SourceReport, dict[Origin, Collected]]]:
     """All sources, some at the same time. When we are interrupted, no git is left when this ends."""
-    with stoppable_git() as stop, ThreadPoolExecutor(AT_ONCE) as pool:
-        jobs = [pool.submit(_sync_source, paths, request, one, before, usable, progress) for one in request.sources]
+    with stoppable_git() as stop, ThreadPoolExecutor(AT_ONCE + 1) as pool:
+        kept = pool.submit(reuse_origins, usable)  # while the servers answer: a file is read and hashed
+        jobs = [pool.submit(_sync_source, paths, request, one, before, kept, progress) for one in request.sources]
         try:
             return [job.result() for job in jobs]
         except BaseException:
@@ -148,7 +149,7 @@ def _sync_source(
     request: Request,
     source: Source,
     before: Snapshot | None,
-    usable: Snapshot | None,
+    kept: Future[dict[Origin, Collected]],
     progress: Progress,
 ) -> tuple[SourceReport, dict[Origin, Collected]]:
     started = time.monotonic()
@@ -157,9 +158,9 @@ def _sync_source(
         return _stay(source, before, started)
     try:
         wanted = _resolve(request, source, before, notes, progress)
-        held = {one.origin: reuse_origin(usable, one.origin) for one in wanted}
-        missing = tuple(one for one in wanted if held[one.origin] is None)
-        found = {origin: files for origin, files in held.items() if files is not None}
+        held = kept.result()
+        missing = tuple(one for one in wanted if one.origin not in held)
+        found = {one.origin: held[one.origin] for one in wanted if one.origin in held}
         for one in missing:
             said = f"{one.origin.revision} ({one.why})"
             progress(Step(source=source.name, phase=Phase.FETCHING, text=said))
@@ -188,8 +189,7 @@ def _stay(
     source: Source, before: Snapshot | None, started: float, error: ToolkitError | None = None
 ) -> tuple[SourceReport, dict[Origin, Collected]]:
     """A source that failed, or that was not asked, stays as it was."""
-    origins = tuple(one for one in before.manifest.origins if one.source == source.name) if before else ()
-    kept = {origin: files for origin in origins if (files := reuse_origin(before, origin))}
+    kept = reuse_origins(before, source.name)
     report = SourceReport(
         source=source.name,
         origins=tuple(kept),

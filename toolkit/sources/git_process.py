@@ -115,7 +115,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Programs:
-    """The programs that a git command is made of, as absolute paths, and git's version."""
+    """The programs that a git command is made of, as absolute paths."""
 
     git: str
     env: str
@@ -139,7 +139,11 @@ def _find_programs(path: str) -> Programs:
                 fix=f"install the package {package}: apt-get install {package}, or dnf install {package}",
             )
         found[name] = where
-    programs = Programs(**found)
+    return Programs(**found)
+
+
+@functools.cache
+def _check_version(programs: Programs) -> None:
     said = _execute(programs, ("version",), "/", b"", 10, DEFAULT_LIMITS)
     version = re.search(rb"version (\d+)\.(\d+)", said.stdout)
     if version is None or (int(version[1]), int(version[2])) < OLDEST:
@@ -147,7 +151,6 @@ def _find_programs(path: str) -> Programs:
             f"{programs.git} says {tidy(said.stdout.decode(errors='replace'))!r}, which is too old or no git",
             fix=f"install git {OLDEST[0]}.{OLDEST[1]} or newer",
         )
-    return programs
 
 
 def run_git(
@@ -164,7 +167,11 @@ def run_git(
     that git failed is for the caller to say.
     """
     where = () if repository is None else (f"--git-dir={repository}",)
-    return _execute(find_programs(), (*where, *arguments), "/", stdin, seconds, limits)
+    programs = find_programs()
+    said = _execute(programs, (*where, *arguments), "/", stdin, seconds, limits)
+    if not said.ok:
+        _check_version(programs)  # an old git fails at what it does not know; one that works is not asked
+    return said
 
 
 @contextlib.contextmanager
