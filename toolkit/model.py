@@ -69,6 +69,7 @@ class Source(Value, frozen=True):
     examples: tuple[str, ...] = ()  # patterns with {} for the stem
     man: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()  # patterns of files that tools read or run
+    compiled: dict[str, tuple[str, ...]] = {}  # whose programs others compile -> patterns of their C text
     hints: dict[str, str] = {}  # folder name -> category
     revisions: tuple[str, ...] = ("match",)  # match, latest, a tag, or a commit
 
@@ -192,6 +193,7 @@ class Found(Value, frozen=True):
     category: str = ""  # a hint from the folder it lies in
     example: str = ""  # path of an example text
     man: str = ""  # path of a man page
+    texts: dict[str, tuple[str, ...]] = {}  # of a compiled program: upstream's revision -> paths of its C text
     made_for: str = ""  # the engine's release that it is a part of: "bpftrace>=0.26.1"
 
 

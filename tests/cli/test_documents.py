@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Toolkit
+from tests.support.git_repos import Repo
 from toolkit.cli.documents import plain_roff, read_document
 from toolkit.errors import StateError
 
@@ -37,7 +38,35 @@ def test_the_text_of_a_script_is_shown(toolkit: Toolkit) -> None:
     done = toolkit("source", "inhouse/runqlat")
     assert done.returncode == 0
     assert done.stdout.startswith("#!/usr/bin/env bpftrace\n")
-    assert json.loads(toolkit("source", "inhouse/runqlat", "--json").stdout)["variant"] == "inhouse/runqlat"
+    told = json.loads(toolkit("source", "inhouse/runqlat", "--json").stdout)
+    assert (told["variant"], [one["text"] for one in told["files"]]) == ("inhouse/runqlat", [done.stdout])
+
+
+@pytest.mark.packages
+def test_a_compiled_program_shows_its_c_text_with_a_heading_each(
+    toolkit: Toolkit, own_home: Path, tmp_path: Path
+) -> None:
+    before = toolkit("source", "libbpf-tools/runqlat")
+    assert before.returncode == 125
+    assert "`toolkit sync` fetches the text" in before.stderr
+    repo = Repo(tmp_path / "bcc.git")
+    files = {f"libbpf-tools/runqlat.{ending}": f"// {ending}\n".encode() for ending in ("bpf.c", "c", "h")}
+    repo.git("tag", "v0.1.0", repo.commit({**files, "libbpf-tools/vmlinux.h": b"// types\n"}))
+    home = own_home / "toolkit"
+    home.mkdir(mode=0o700, exist_ok=True)
+    (home / "config.yaml").write_text(f'sources: {{bcc: {{url: "{repo.url}", revisions: v0.1.0}}}}')
+    assert toolkit("sync", "bcc").returncode == 0
+    shown = toolkit("source", "libbpf-tools/runqlat").stdout
+    assert shown.count("==> ") == 3
+    assert shown.startswith("==> runqlat.bpf.c of libbpf-tools v0.1.0; the package is ")
+    assert shown.endswith(" <==\n// h\n")
+    told = json.loads(toolkit("source", "libbpf-tools/runqlat", "--json").stdout)
+    assert told["revision"] == "v0.1.0"
+    assert [(Path(one["path"]).name, one["text"]) for one in told["files"]] == [
+        ("runqlat.bpf.c", "// bpf.c\n"),
+        ("runqlat.c", "// c\n"),
+        ("runqlat.h", "// h\n"),
+    ]
 
 
 def test_a_document_that_is_not_here_is_said(toolkit: Toolkit) -> None:

@@ -41,6 +41,7 @@ class SourceEntry(Value, frozen=True):
     examples: tuple[str, ...] = ()
     man: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    compiled: dict[str, Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]] = {}
     hints: dict[str, str] = {}
     revisions: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("match",)
 

@@ -14,7 +14,7 @@ from toolkit.model import Value
 
 
 class Document(Value, frozen=True, omit_defaults=False):
-    """The document of `examples`, `man` and `source` with --json."""
+    """The document of `examples` and `man` with --json."""
 
     shape: int
     tool: str
@@ -39,11 +39,17 @@ def command(tool: str, as_json: bool) -> None:
 
 
 def show(tool: str, variant: str, path: Path, *, as_json: bool, text: str | None = None) -> None:
-    """Print a document, through a pager on a terminal."""
+    """Print a document, through a pager on a terminal, or as JSON."""
     content = read_document(path) if text is None else text
     if as_json:
         render.print_json(Document(shape=render.SHAPE, tool=tool, variant=variant, path=str(path), text=content))
-    elif render.terminal_width() is None:
-        render.print_lines(content.splitlines())
     else:
-        click.echo_via_pager(content)
+        print_text(content)
+
+
+def print_text(text: str) -> None:
+    """Print a text, through a pager on a terminal."""
+    if render.terminal_width() is None:
+        render.print_lines(text.splitlines())
+    else:
+        click.echo_via_pager(text)

@@ -14,7 +14,7 @@ from toolkit.snapshot.origins import Wanted
 from toolkit.sources.git import Place, fetch_files, list_files
 from toolkit.sources.git_blobs import read_blobs
 from toolkit.sources.git_store import GitStore, renew_store
-from toolkit.sources.git_tree import TreeEntry
+from toolkit.sources.git_tree import EntryKind, TreeEntry
 from toolkit.sources.select import Selection, list_folders, select_files
 
 MOST_NOTES = 20  # of one revision: a hostile tree can have 100,000 bad names
@@ -74,7 +74,9 @@ def _fetch_origin(store: GitStore, source: Source, wanted: Wanted, end: float) -
     listed = list_files(store, place, list_folders(source), seconds=end - time.monotonic())
     selection = select_files(source, tuple(entry.path for entry in listed.entries if not entry.problem))
     fetched = fetch_files(store, place, listed.entries, selection.paths, seconds=end - time.monotonic())
-    notes = [f"{entry.path}: {entry.problem}" for entry in (*listed.entries, *fetched.entries) if entry.problem]
+    refused = (entry for entry in (*listed.entries, *fetched.entries) if entry.problem)
+    # bcc has libraries as submodules in libbpf-tools; to a source without rules, a folder is a category of tools.
+    notes = [f"{one.path}: {one.problem}" for one in refused if not (source.tools and one.kind is EntryKind.SUBMODULE)]
     taken = tuple(entry for entry in fetched.entries if not entry.problem)
     blobs = {one.id: one for one in read_blobs(store, (entry.blob for entry in taken))}
     entries: list[Entry] = []
@@ -119,11 +121,8 @@ def _find_engine_release(source: Source, origin: Origin) -> str:
 
 
 def _find_document(selection: Selection, path: str) -> tuple[Role, str]:
-    for role, documents in ((Role.EXAMPLE, selection.examples), (Role.MAN, selection.man)):
-        stem = next((stem for stem, document in documents.items() if document == path), "")
-        if stem:
-            return role, stem
-    return Role.PART, ""
+    documents = ((Role.EXAMPLE, selection.examples), (Role.MAN, selection.man), (Role.TEXT, selection.texts))
+    return next(((role, stems[path]) for role, stems in documents if path in stems), (Role.PART, ""))
 
 
 def _shorten(source: Source, notes: list[str]) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ def _build(paths: Paths, stored: Stored | None) -> Index:
     # Building reads YAML and ELF; none of it is imported on the way that `list` takes when nothing changed.
     from toolkit.catalog.load import load_curated
     from toolkit.snapshot.build import analysis_key, build_index
-    from toolkit.snapshot.found import discover_snapshot
+    from toolkit.snapshot.found import discover_snapshot, document_packages
     from toolkit.snapshot.store import use_current
     from toolkit.sources import INHOUSE, PACKAGES
 
@@ -61,7 +61,8 @@ def _build(paths: Paths, stored: Stored | None) -> Index:
     }
     with use_current(paths.snapshots, paths.current) as snapshot:
         synced = discover_snapshot(snapshot) if snapshot else ()
-        found = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")), *synced)
+        packaged = document_packages(PACKAGES.discover(Path("/")), snapshot, curated.sources)
+        found = (*INHOUSE.discover(data), *packaged, *synced)
         stamps += tuple(_stamp(one.path) for one in found)
         index = build_index(curated, found, known)
     try:

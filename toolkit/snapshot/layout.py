@@ -20,6 +20,7 @@ class Role(StrEnum):
     TOOL = "tool"
     EXAMPLE = "example"
     MAN = "man"
+    TEXT = "text"  # C text of a program that the distribution compiled: runqlat.bpf.c
     PART = "part"  # a file that tools read or run: tools/lib/ucalls.py, netqtop.c
 
 

@@ -125,7 +125,7 @@ def _stay_held(before: Snapshot, request: Request, started: float) -> SyncReport
 
 def name_rules(sources: tuple[Source, ...]) -> str:
     """A name for the rules by which files are chosen: other rules, another name."""
-    rules = tuple((one.name, one.tools, one.examples, one.man, one.parts, one.hints) for one in sources)
+    rules = tuple((one.name, one.tools, one.examples, one.man, one.parts, one.compiled, one.hints) for one in sources)
     return hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()
 
 

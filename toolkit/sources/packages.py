@@ -162,8 +162,13 @@ def _classify_bpftrace(path: Path) -> tuple[str, Engine] | None:
 def _classify_native(path: Path) -> tuple[str, Engine] | None:
     if not _first_line(path).startswith("\x7fELF"):
         return None
-    stem = path.name.removesuffix("-libbpf").removeprefix("bpf-")
+    stem = name_native(path)
     return (stem, Engine.NATIVE) if STEM.fullmatch(stem) else None
+
+
+def name_native(path: Path) -> str:
+    """The stem of a libbpf-tools program: its file's name without what distributions add."""
+    return path.name.removesuffix("-libbpf").removeprefix("bpf-")
 
 
 CLASSIFIERS: dict[str, Callable[[Path], tuple[str, Engine] | None]] = {

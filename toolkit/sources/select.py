@@ -25,17 +25,18 @@ class ToolFile(Value, frozen=True):
 
 
 class Selection(Value, frozen=True):
-    """What to take of a repository; documents by stem."""
+    """What to take of a repository: the tools, and by path the stem of each document."""
 
     tools: tuple[ToolFile, ...]
     examples: dict[str, str]
     man: dict[str, str]
+    texts: dict[str, str]  # C text of programs that others compile
     parts: tuple[str, ...]
 
     @property
     def paths(self) -> tuple[str, ...]:
         """Every path to fetch, in order, each once."""
-        every = (*(tool.path for tool in self.tools), *self.examples.values(), *self.man.values(), *self.parts)
+        every = (*(tool.path for tool in self.tools), *self.examples, *self.man, *self.texts, *self.parts)
         return tuple(sorted(dict.fromkeys(every)))
 
 
@@ -43,7 +44,13 @@ def list_folders(source: Source) -> tuple[str, ...]:
     """The folders to list in a repository; the whole of it for a source that names none."""
     if not source.tools:
         return ()
-    patterns = (*(rule.folder + "/" for rule in source.tools), *source.examples, *source.man, *source.parts)
+    patterns = (
+        *(rule.folder + "/" for rule in source.tools),
+        *source.examples,
+        *source.man,
+        *source.parts,
+        *(pattern for patterns in source.compiled.values() for pattern in patterns),
+    )
     return tuple(dict.fromkeys(pattern.partition("/")[0] for pattern in sorted(patterns)))
 
 
@@ -56,12 +63,15 @@ def select_files(source: Source, paths: tuple[str, ...]) -> Selection:
             if tool is not None:
                 tools.setdefault(tool.stem, tool)
     known = frozenset(paths)
-    chosen = {tool.path for tool in tools.values()}
+    texts = _find_texts(source, known)
+    chosen = {*(tool.path for tool in tools.values()), *texts}
+    stems = sorted({*tools, *texts.values()})
     parts = (path for path in paths if path not in chosen and any(_fits(path, part) for part in source.parts))
     return Selection(
         tools=tuple(tools[stem] for stem in sorted(tools)),
-        examples=_documents(source.examples, tools, known),
-        man=_documents(source.man, tools, known),
+        examples=_find_documents(source.examples, stems, known),
+        man=_find_documents(source.man, stems, known),
+        texts=texts,
         parts=tuple(parts),
     )
 
@@ -80,11 +90,21 @@ def _fits(path: str, pattern: str) -> bool:
     return fnmatchcase(path, pattern) and path.count("/") == pattern.count("/")
 
 
-def _documents(patterns: tuple[str, ...], stems: dict[str, ToolFile], known: frozenset[str]) -> dict[str, str]:
-    """The document of each tool that has one: the first pattern that fits."""
-    found: dict[str, str] = {}
-    for stem in sorted(stems):
-        path = next((path for pattern in patterns if (path := pattern.format(stem)) in known), "")
-        if path:
-            found[stem] = path
-    return found
+def _find_texts(source: Source, known: frozenset[str]) -> dict[str, str]:
+    """The C texts of the programs that each first pattern finds."""
+    texts: dict[str, str] = {}
+    for patterns in source.compiled.values():
+        stems = {_read_stem(path, patterns[0]) for path in known} - {""}
+        texts |= _find_documents(patterns, sorted(stems), known)
+    return texts
+
+
+def _read_stem(path: str, pattern: str) -> str:
+    """What stands in a path where its pattern has {}; empty when they do not fit."""
+    before, _, after = pattern.partition("{}")
+    stem = path.removeprefix(before).removesuffix(after)
+    return stem if path == before + stem + after and "/" not in stem else ""
+
+
+def _find_documents(patterns: tuple[str, ...], stems: list[str], known: frozenset[str]) -> dict[str, str]:
+    return {path: stem for stem in stems for pattern in patterns if (path := pattern.format(stem)) in known}
