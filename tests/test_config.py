@@ -64,3 +64,17 @@ def test_bytes_that_are_no_text_are_an_error_not_a_crash(tmp_path: Path) -> None
     file.write_bytes(b"limits: \x80\x81")
     with pytest.raises(SettingsError, match="not valid YAML"):
         load_settings(file)
+
+
+def test_a_file_that_holds_a_token_is_its_owners_alone(tmp_path: Path) -> None:
+    file = write(tmp_path, 'sources:\n  acme: {url: "https://bot:hunter2@git.acme.example/x.git"}\n')
+    file.chmod(0o640)
+    with pytest.raises(SettingsError, match="the url of acme holds a token") as error:
+        load_settings(file)
+    assert error.value.fix == f"chmod 600 {file}"
+    assert "hunter2" not in error.value.what
+    file.chmod(0o600)
+    assert "hunter2" in load_settings(file).sources["acme"].url
+    file = write(tmp_path, 'sources:\n  acme: {url: "ssh://git@git.acme.example/x.git"}\n')
+    file.chmod(0o644)
+    assert load_settings(file).sources

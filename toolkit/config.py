@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 RESERVED = frozenset({"inhouse", "packages", "libbpf-tools"})
 KEYS = ("limits", "allow", "sources", "keep", "textfile")
+LOGIN = re.compile(r"https?://[^/]*@", re.ASCII | re.IGNORECASE)
 Keep = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=7 * 86400)]
 
@@ -94,6 +95,11 @@ def _read_sources(entry: Entry) -> dict[str, SourceSettings]:
     for name in given:
         if not SOURCE_NAME.fullmatch(name) or name in RESERVED:
             raise point_at(entry, f"{name!r} cannot be the name of a source", name)
+        if LOGIN.match(given[name].url) and entry.file.stat().st_mode & 0o077:
+            raise SettingsError(
+                f"{entry.file}: the url of {name} holds a token, and other users may read this file",
+                fix=f"chmod 600 {entry.file}",
+            )
     return given
 
 

@@ -61,12 +61,13 @@ def shows(first: str, second: str, terminal: Terminal) -> bool:
 
 
 def find_processes(word: str) -> list[str]:
-    """Command lines of living processes that hold a word."""
+    """Living processes that were started with a word in their environment, which is where git gets its url."""
     found: list[str] = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
-            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-    return [line for line in found if word in line and "setsid" not in line]
+            if word.encode() in path.read_bytes():
+                found.append(path.parent.name)
+    return found
 
 
 @contextlib.contextmanager

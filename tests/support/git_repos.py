@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -107,12 +110,20 @@ def fetch_folders(
 
 
 class GitHttp(BaseHTTPRequestHandler):
-    """`git http-backend` behind http.server; also a proxy, since a proxy is asked with the whole url."""
+    """`git http-backend` behind http.server; also a proxy, since a proxy is asked with the whole url.
+
+    With a secret, every command line on this machine is searched for it while git waits for the answer.
+    """
 
     protocol_version = "HTTP/1.1"
     root = Path()
     speaks_v2 = True
     requests: list[str]
+    headers_seen: list[Message]
+    login = ""  # user:password
+    proxy_login = ""
+    secret = b""
+    moved = ""  # the url to which every request is sent
 
     def do_GET(self) -> None:
         self._serve(b"")
@@ -122,6 +133,18 @@ class GitHttp(BaseHTTPRequestHandler):
 
     def _serve(self, body: bytes) -> None:
         self.requests.append(self.path)
+        self.headers_seen.append(self.headers)
+        if self.secret and any(self.secret in line for line in read_command_lines()):
+            self.requests.append("the secret is in a process list")
+        if self.moved:
+            self._answer(302, {"Location": self.moved + self.path}, b"")
+            return
+        if self.proxy_login and self.headers.get("Proxy-Authorization") != name_basic(self.proxy_login):
+            self._answer(407, {"Proxy-Authenticate": 'Basic realm="x"'}, b"")
+            return
+        if self.login and self.headers.get("Authorization") != name_basic(self.login):
+            self._answer(401, {"WWW-Authenticate": 'Basic realm="x"'}, b"")
+            return
         path = self.path.split("://", 1)[-1]
         path, _, query = (path if path.startswith("/") else path[path.index("/") :]).partition("?")
         environ = {
@@ -141,7 +164,10 @@ class GitHttp(BaseHTTPRequestHandler):
         done = subprocess.run(["git", "http-backend"], input=body, env=environ, capture_output=True, timeout=20)
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
-        self.send_response(int(fields.pop("Status", "200").split()[0]))
+        self._answer(int(fields.pop("Status", "200").split()[0]), fields, content)
+
+    def _answer(self, status: int, fields: dict[str, str], content: bytes) -> None:
+        self.send_response(status)
         for name, value in fields.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
@@ -152,19 +178,50 @@ class GitHttp(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+def name_basic(login: str) -> str:
+    """The header by which user:password logs in."""
+    return "Basic " + base64.b64encode(login.encode()).decode()
+
+
+def read_command_lines() -> Iterator[bytes]:
+    """What a process list shows to everybody."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield file.read_bytes()
+
+
 @contextlib.contextmanager
-def serve_http(root: Path, *, speaks_v2: bool = True) -> Iterator[tuple[str, list[str]]]:
-    """Serve the repositories below root; gives the server's url and the list of what is asked of it."""
+def serve_http(root: Path, *, tls: Path | None = None, **changes: object) -> Iterator[tuple[str, list[str]]]:
+    """Serve the repositories below root, by https where there is a certificate.
+
+    Gives the server's url and the list of what is asked of it; `changes` are attributes of `GitHttp`.
+    """
     requests: list[str] = []
-    handler = type("Handler", (GitHttp,), {"root": root, "speaks_v2": speaks_v2, "requests": requests})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    attributes = {"root": root, "requests": requests, "headers_seen": [], **changes}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (GitHttp,), attributes))
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", requests
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}", requests
     finally:
         server.shutdown()
         server.server_close()
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that nobody signed but itself, and the file of it with its key."""
+    certificate, key, both = (folder / name for name in ("ca.pem", "key.pem", "both.pem"))
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(
+        ["openssl", "req", *kind, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True
+    )
+    both.write_bytes(key.read_bytes() + certificate.read_bytes())
+    return certificate, both
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Fetch from a git server exactly what a source of tools needs: one commit's trees, then the blobs of some files.
 
 bcc's tools and man pages at one tag are 0.7 MB this way, where a clone is 24 MB. Both requests go to a remote that
-exists on the command line only, as a promisor: git then accepts that blobs are missing, writes no configuration, and
+exists in git's environment only, as a promisor: git then accepts that blobs are missing, writes no configuration, and
 later reads never fetch by themselves.
 """
 
@@ -12,9 +12,10 @@ from collections.abc import Collection, Iterable
 
 from toolkit.errors import SourceError
 from toolkit.model import Value
+from toolkit.sources.git_access import REMOTE, reach_remote
 from toolkit.sources.git_blobs import find_sizes, read_blobs
 from toolkit.sources.git_errors import at_source, explain, is_refusal
-from toolkit.sources.git_names import check_commit, check_ref, normal_url, redact, tidy
+from toolkit.sources.git_names import check_commit, check_ref, redact, tidy
 from toolkit.sources.git_process import DEFAULT_LIMITS, GitLimits, Said, run_git
 from toolkit.sources.git_store import GitStore, damaged, sweep_store
 from toolkit.sources.git_tree import (
@@ -28,7 +29,6 @@ from toolkit.sources.git_tree import (
 )
 
 ENDLESS = 2147483647  # git's own number for a depth without end; also undoes an earlier shallow fetch
-REMOTE = "toolkit"
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
 FILTER = ("--filter=blob:none",)
 
@@ -177,16 +177,16 @@ def _fetch(
     limits: GitLimits,
     stdin: str = "",
 ) -> Said:
-    remote = f"remote.{REMOTE}"
-    config = (
-        f"{remote}.url={normal_url(place.url)}",
-        f"{remote}.promisor=true",
-        f"{remote}.partialCloneFilter=blob:none",
-    )
-    arguments = (*(part for one in config for part in ("-c", one)), *FETCH, *options, "--", REMOTE, *wanted)
-    seconds = end - time.monotonic()
+    promises = {f"remote.{REMOTE}.promisor": "true", f"remote.{REMOTE}.partialCloneFilter": "blob:none"}
     try:
-        said = run_git(arguments, stdin=stdin.encode(), seconds=seconds, repository=store.path, limits=limits)
+        said = run_git(
+            (*FETCH, *options, "--", REMOTE, *wanted),
+            stdin=stdin.encode(),
+            repository=store.path,
+            environ=reach_remote(place.url, promises),
+            seconds=end - time.monotonic(),
+            limits=limits,
+        )
     except KeyboardInterrupt:
         sweep_store(store)
         raise

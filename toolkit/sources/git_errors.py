@@ -54,6 +54,7 @@ CAUSES = (
         "look at the host's name and DNS, or set https_proxy",
     ),
     Cause(("Host key verification failed",), "add the server's key to known_hosts of this user: ssh-keyscan HOST"),
+    Cause(("error: 30",), "the repository moved: give its new url; a token follows no redirect"),
     Cause(
         (
             "could not read Username",

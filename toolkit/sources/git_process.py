@@ -23,7 +23,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -62,6 +62,7 @@ OWN = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_CEILING_DIRECTORIES": "/",
 }
+NOWHERE = Path("/nonexistent")  # for a command that needs no repository and must not find one
 SSH = "ssh -o BatchMode=yes"  # an unknown host key or a passphrase is an error, not a question that nobody answers
 CONFIG = (
     "core.hooksPath=/dev/null",
@@ -144,7 +145,7 @@ def _find_programs(path: str) -> Programs:
 
 @functools.cache
 def _check_version(programs: Programs) -> None:
-    said = _execute(programs, ("version",), "/", b"", 10, DEFAULT_LIMITS)
+    said = _execute(programs, ("version",), OWN, b"", 10, DEFAULT_LIMITS)
     version = re.search(rb"version (\d+)\.(\d+)", said.stdout)
     if version is None or (int(version[1]), int(version[2])) < OLDEST:
         raise SourceError(
@@ -160,15 +161,18 @@ def run_git(
     stdin: bytes = b"",
     repository: Path | None = None,
     limits: GitLimits = DEFAULT_LIMITS,
+    environ: Mapping[str, str] = OWN,
 ) -> Said:
     """Run git with these arguments on a bare repository, or on none; it is dead when this returns.
+
+    `environ` is all that it gets, but for what reaches the network (PASSED).
 
     Raises SourceError when git is missing, does not end within `seconds`, or prints more than it may. What it means
     that git failed is for the caller to say.
     """
     where = () if repository is None else (f"--git-dir={repository}",)
     programs = find_programs()
-    said = _execute(programs, (*where, *arguments), "/", stdin, seconds, limits)
+    said = _execute(programs, (*where, *arguments), environ, stdin, seconds, limits)
     if not said.ok:
         _check_version(programs)  # an old git fails at what it does not know; one that works is not asked
     return said
@@ -192,7 +196,12 @@ def _check_stopping() -> None:
 
 
 def _execute(
-    programs: Programs, arguments: tuple[str, ...], folder: str, stdin: bytes, seconds: float, limits: GitLimits
+    programs: Programs,
+    arguments: tuple[str, ...],
+    environ: Mapping[str, str],
+    stdin: bytes,
+    seconds: float,
+    limits: GitLimits,
 ) -> Said:
     _check_stopping()
     if seconds <= 0:
@@ -201,7 +210,7 @@ def _execute(
     with open(os.memfd_create("stdin"), "w+b") as told:
         told.write(stdin)
         told.seek(0)
-        started = _start(programs, arguments, folder, told, limits)
+        started = _start(programs, arguments, environ, told, limits)
         status, out, err, problem = _wait(started, time.monotonic() + seconds, limits)
     if problem == "late":
         raise _late(seconds)
@@ -214,16 +223,16 @@ def _execute(
 
 
 def _start(
-    programs: Programs, arguments: tuple[str, ...], folder: str, told: BinaryIO, limits: GitLimits
+    programs: Programs, arguments: tuple[str, ...], environ: Mapping[str, str], told: BinaryIO, limits: GitLimits
 ) -> Git.AutoInterrupt:
-    argv = [*_bounds(programs, limits), *_scrub(programs), programs.git, "--literal-pathspecs"]
+    argv = [*_bounds(programs, limits), *_scrub(programs, environ), programs.git, "--literal-pathspecs"]
     argv += [part for setting in CONFIG for part in ("-c", setting)]
     argv += arguments
-    environment = dict(OWN) if "GIT_SSH_COMMAND" in os.environ else {**OWN, "GIT_SSH_COMMAND": SSH}
+    environment = dict(environ) if "GIT_SSH_COMMAND" in os.environ else {**environ, "GIT_SSH_COMMAND": SSH}
     # GitPython ends the process when what it returns is let go of, so that is what is passed on.
     # Python ignores SIGXFSZ, and so will git: what writes too large a file then says so, instead of dying mute. git
     # itself puts SIGPIPE, the other signal that Python ignores, back to its default.
-    return _load_git()(folder).execute(
+    return _load_git()("/").execute(
         argv,
         istream=told,
         as_process=True,
@@ -279,9 +288,9 @@ def _bounds(programs: Programs, limits: GitLimits) -> list[str]:
     ]
 
 
-def _scrub(programs: Programs) -> list[str]:
+def _scrub(programs: Programs, environ: Mapping[str, str]) -> list[str]:
     # Only names stand here, which anybody may see in the process list; values such as a proxy's password do not.
-    kept = PASSED | OWN.keys() | {"GIT_SSH_COMMAND", "LANGUAGE"}
+    kept = PASSED | environ.keys() | {"GIT_SSH_COMMAND", "LANGUAGE"}
     return [programs.env, *(part for name in sorted(os.environ.keys() - kept) for part in ("-u", name))]
 
 

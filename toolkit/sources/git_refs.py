@@ -11,9 +11,10 @@ import re
 
 from toolkit.errors import SourceError
 from toolkit.model import Value
+from toolkit.sources.git_access import REMOTE, reach_remote
 from toolkit.sources.git_errors import at_source, explain
-from toolkit.sources.git_names import is_plain_name, normal_url, redact, tidy
-from toolkit.sources.git_process import GitLimits, Said, run_git
+from toolkit.sources.git_names import is_plain_name, redact, tidy
+from toolkit.sources.git_process import NOWHERE, GitLimits, Said, run_git
 
 MOST_NOTES = 20
 LISTING = GitLimits(output_bytes=16 << 20)
@@ -89,9 +90,10 @@ def _note(names: list[str]) -> tuple[str, ...]:
 
 def _ask(url: str, options: tuple[str, ...], patterns: tuple[str, ...], seconds: float) -> Said:
     action = "cannot list the branches and tags of"
-    address = normal_url(url)
+    arguments = ("ls-remote", "--quiet", *options, "--", REMOTE, *patterns)
     try:
-        said = run_git(("ls-remote", "--quiet", *options, "--", address, *patterns), seconds=seconds, limits=LISTING)
+        environ = reach_remote(url)
+        said = run_git(arguments, seconds=seconds, repository=NOWHERE, limits=LISTING, environ=environ)
     except SourceError as error:
         raise at_source(action, url, error) from error
     if not said.ok:
