@@ -10,6 +10,7 @@ from toolkit.catalog.load import load_curated
 from toolkit.errors import SettingsError
 from toolkit.model import Risk
 from toolkit.paths import data_folder
+from toolkit.sources import PACKAGES
 
 CATEGORIES = "cpu:\n  summary: The processors\ndisk:\n  summary: The disks\n"
 GOOD = "runqlat:\n  summary: Time tasks wait for a processor\n  symptoms: [slow]\n"
@@ -32,6 +33,14 @@ def test_the_real_catalog_is_whole() -> None:
     assert len(names) >= 209
     assert {"runqlat", "biolatency", "ext4slower", "tcplife", "javagc", "xenhyper", "pidnss", "ttysnoop"} <= names
     assert all(tool.symptoms and tool.summary for tool in curated.tools)
+
+
+@pytest.mark.packages
+def test_every_tool_that_the_distribution_packs_is_in_the_catalog() -> None:
+    known = {name for tool in load_curated(data_folder()).tools for name in (tool.name, *tool.aliases)}
+    found = PACKAGES.discover(Path("/"))
+    assert len(found) > 100
+    assert {f"{one.upstream}/{one.stem}" for one in found if one.stem not in known} == set()
 
 
 def test_tools_that_show_what_people_type_are_sensitive() -> None:

@@ -192,6 +192,27 @@ def test_a_server_without_filters_sends_a_shallow_commit(repo: Repo, store: GitS
     assert not has_commit(store, old)
 
 
+@pytest.mark.parametrize("protocol", ["file", "http", "git", "ssh"])
+def test_no_protocol_needs_filters_or_objects_by_id(
+    repo: Repo, store: GitStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    repo.git("config", "uploadpack.allowFilter", "false")
+    repo.git("config", "uploadpack.allowAnySHA1InWant", "false")
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(fake_ssh(tmp_path)))
+    old = repo.commit(FILES)
+    commit = repo.commit({**FILES, "README": b"newer\n"}, parent=old)
+    with serve_http(repo.path.parent) as (http, _), serve_daemon(repo.path.parent) as daemon:
+        urls = {
+            "file": repo.url,
+            "http": f"{http}/up.git",
+            "git": f"{daemon}/up.git",
+            "ssh": f"deploy@host:{repo.path}",
+        }
+        assert list_refs(urls[protocol], seconds=10).heads == {"main": commit}
+        assert take(store, urls[protocol], commit, "refs/heads/main") == WANTED
+        assert take(store, urls[protocol], old, "refs/heads/main") == WANTED
+
+
 @pytest.mark.parametrize("speaks_v2", [True, False], ids=["v2", "v0"])
 def test_over_http(repo: Repo, store: GitStore, *, speaks_v2: bool) -> None:
     commit = repo.commit(FILES)

@@ -175,7 +175,7 @@ def _sync_source(
     progress(Step(source=source.name, phase=phase, text=said, received=received))
     report = SourceReport(
         source=source.name,
-        origins=tuple(found),
+        origins=tuple(one.origin for one in wanted),
         fetched=len(missing),
         received=received,
         seconds=round(time.monotonic() - started, 3),
