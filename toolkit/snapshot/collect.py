@@ -13,6 +13,7 @@ from toolkit.snapshot.layout import Entry, Origin, Role, Snapshot
 from toolkit.snapshot.origins import Wanted
 from toolkit.sources.git import Place, fetch_files, list_files
 from toolkit.sources.git_blobs import read_blobs
+from toolkit.sources.git_names import tidy
 from toolkit.sources.git_store import GitStore, renew_store
 from toolkit.sources.git_tree import EntryKind, TreeEntry
 from toolkit.sources.select import Selection, list_folders, select_files
@@ -76,7 +77,9 @@ def _fetch_origin(store: GitStore, source: Source, wanted: Wanted, end: float) -
     fetched = fetch_files(store, place, listed.entries, selection.paths, seconds=end - time.monotonic())
     refused = (entry for entry in (*listed.entries, *fetched.entries) if entry.problem)
     # bcc has libraries as submodules in libbpf-tools; to a source without rules, a folder is a category of tools.
-    notes = [f"{one.path}: {one.problem}" for one in refused if not (source.tools and one.kind is EntryKind.SUBMODULE)]
+    notes = [
+        f"{tidy(one.path)}: {one.problem}" for one in refused if not (source.tools and one.kind is EntryKind.SUBMODULE)
+    ]
     taken = tuple(entry for entry in fetched.entries if not entry.problem)
     blobs = {one.id: one for one in read_blobs(store, (entry.blob for entry in taken))}
     entries: list[Entry] = []
@@ -84,7 +87,7 @@ def _fetch_origin(store: GitStore, source: Source, wanted: Wanted, end: float) -
     for one in taken:
         blob = blobs[one.blob]
         if blob.problem:
-            notes.append(f"{one.path}: {blob.problem}")
+            notes.append(f"{tidy(one.path)}: {blob.problem}")
             continue
         entry = _make_entry(source, wanted.origin, one, selection, blob.data)
         entries.append(entry)
