@@ -25,7 +25,8 @@ REFUSALS = ("not our ref", "unadvertised object", "couldn't find remote ref", "n
 CAUSES = (
     Cause(
         ("died of signal 25", "File too large", "pack exceeds maximum"),
-        "it sends more than a source of tools may; name fewer folders, or take the large files out of the repository",
+        "it sends more than a source of tools may: take the large files out of it, or let its server filter "
+        "(git config uploadpack.allowFilter true)",
     ),
     Cause(
         ("Out of memory", "out of memory", "mmap failed", "died of signal 9"),
