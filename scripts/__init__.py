@@ -1,0 +1,1 @@
+"""What a checkout runs beside the tests: set-up and benchmarks."""

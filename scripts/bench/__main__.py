@@ -1,0 +1,42 @@
+"""`make bench` (PART=…, RUNS=…): every part, or the ones that are named."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable
+
+from scripts.bench import __doc__ as about
+from scripts.bench import library, startup
+from scripts.bench.measure import Options
+
+# What is measured with what an installed program does: bytecode, and output as it comes to a pipe.
+UNUSUAL = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+
+PARTS: dict[str, tuple[str, Callable[[Options], None]]] = {
+    "startup": ("Whole commands, warm", startup.measure),
+    "library": ("Steps of a command, inside one process", library.measure),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=about)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of: {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--runs", type=int, default=15, help="of everything that is quick (default: 15)")
+    given = parser.parse_args()
+    unknown = set(given.parts) - PARTS.keys()
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    for name in UNUSUAL:
+        os.environ.pop(name, None)
+    for name in given.parts or PARTS:
+        title, measure = PARTS[name]
+        print(f"{name}: {title}", flush=True)
+        with tempfile.TemporaryDirectory(prefix="toolkit-bench-") as home:
+            os.environ["TOOLKIT_HOME"] = home
+            measure(Options(runs=given.runs))
+
+
+if __name__ == "__main__":
+    main()
