@@ -6,9 +6,10 @@ import argparse
 import os
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from scripts.bench import __doc__ as about
-from scripts.bench import library, startup
+from scripts.bench import library, noop, startup, sync
 from scripts.bench.measure import Options
 
 # What is measured with what an installed program does: bytecode, and output as it comes to a pipe.
@@ -17,6 +18,8 @@ UNUSUAL = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 PARTS: dict[str, tuple[str, Callable[[Options], None]]] = {
     "startup": ("Whole commands, warm", startup.measure),
     "library": ("Steps of a command, inside one process", library.measure),
+    "sync": ("A first sync against full clones and a copy of each tool", sync.measure),
+    "noop": ("A sync that finds nothing new", noop.measure),
 }
 
 
@@ -24,18 +27,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=about)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of: {', '.join(PARTS)} (default: all)")
     parser.add_argument("--runs", type=int, default=15, help="of everything that is quick (default: 15)")
+    parser.add_argument("--mirrors", type=Path, help="a folder with bcc.git, bpftrace.git and book.git to serve")
     given = parser.parse_args()
     unknown = set(given.parts) - PARTS.keys()
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     for name in UNUSUAL:
         os.environ.pop(name, None)
+    os.environ.update({"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull})
     for name in given.parts or PARTS:
         title, measure = PARTS[name]
         print(f"{name}: {title}", flush=True)
         with tempfile.TemporaryDirectory(prefix="toolkit-bench-") as home:
             os.environ["TOOLKIT_HOME"] = home
-            measure(Options(runs=given.runs))
+            measure(Options(runs=max(given.runs, 1), mirrors=given.mirrors))
 
 
 if __name__ == "__main__":
