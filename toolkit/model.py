@@ -16,8 +16,8 @@ import msgspec
 T = TypeVar("T")
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An immutable value that msgspec can read and write; an unknown field is an error, not a surprise."""
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """An immutable value that msgspec can read and write, and part of no cycle; an unknown field is an error."""
 
 
 # --- What a person asks for ---------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def find_mirror(given: Path | None, source: Source) -> Path:
 
 def _copy_whole(mirror: Path, copy: Path) -> None:
     """Copy a mirror as a forge would serve it: every ref, filters allowed, one pack with a bitmap."""
-    subprocess.run(["git", "init", "--quiet", "--bare", copy], check=True, capture_output=True, env=AUTHOR)
+    make_bare(copy)
     alternates = copy / "objects" / "info" / "alternates"
     alternates.parent.mkdir(exist_ok=True)
     alternates.write_text(f"{(mirror / 'objects').resolve()}\n")
@@ -72,8 +72,6 @@ def _copy_whole(mirror: Path, copy: Path) -> None:
         _replace_blob(copy, missing)
     if _find_missing(copy):
         raise OSError(f"{mirror} is not whole, and not only files are missing")
-    for setting in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
-        run_git(copy, "config", setting, "true")
     run_git(copy, "repack", "-adq")
     alternates.unlink()
     run_git(copy, "repack", "-adbq")
@@ -97,6 +95,14 @@ def _replace_blob(copy: Path, missing: str) -> None:
     stand_in = run_git(copy, "hash-object", "-w", "--stdin")
     run_git(copy, "fast-import", "--force", "--quiet", stdin=history.replace(missing.encode(), stand_in.strip()))
     print_line(copy.name, f"lacks the file {missing[:12]}: an empty one stands in, so a clone of it is too small")
+
+
+def make_bare(path: Path) -> None:
+    """An empty bare repository that serves filtered fetches."""
+    path.mkdir()
+    run_git(path, "init", "--quiet", "--bare", "-b", "main")
+    for setting in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
+        run_git(path, "config", setting, "true")
 
 
 def run_git(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.errors import StateError
+from tests.snapshot.test_store import make_manifest
+from toolkit.errors import CannotRun, StateError
+from toolkit.launch.guard import check_file
 from toolkit.model import Index
 from toolkit.paths import Paths
 from toolkit.snapshot import index as module
 from toolkit.snapshot.index import load_index
+from toolkit.snapshot.layout import Snapshot
+from toolkit.snapshot.store import make_current, read_current, write_snapshot
 
 
 @pytest.fixture
@@ -105,3 +109,46 @@ def test_state_that_others_can_write_is_refused(paths: Paths, data: Path) -> Non
     os.chmod(paths.state, 0o777)
     with pytest.raises(StateError, match="can be written by other users"):
         load_index(paths)
+
+
+def swap_in(paths: Paths, text: str) -> None:
+    """Make a snapshot of one tool, acme/slowio, the current one."""
+    manifest, contents = make_manifest({"disk/slowio.bt": text})
+    make_current(paths.snapshots, paths.current, write_snapshot(paths.snapshots, manifest, contents).id)
+
+
+def read_synced(index: Index) -> list[str]:
+    return [Path(one.found.path).read_text() for one in index.variants if one.found.source == "acme"]
+
+
+def test_another_snapshot_is_noticed_and_the_way_back_too(paths: Paths, data: Path) -> None:
+    for text in ("BEGIN {}", "END {}", "BEGIN {}"):
+        swap_in(paths, text)
+        assert read_synced(load_index(paths)) == [text]
+
+
+def test_a_snapshots_files_are_not_looked_at_again(paths: Paths, data: Path, builds: list[int]) -> None:
+    swap_in(paths, "BEGIN {}")
+    (variant,) = (one for one in load_index(paths).variants if one.found.source == "acme")
+    Path(variant.found.path).chmod(0o644)
+    load_index(paths)
+    assert len(builds) == 1
+    Path(variant.found.path).write_text("END {}")
+    with pytest.raises(CannotRun, match="changed since it was analysed"):
+        check_file(variant)
+
+
+def test_a_snapshot_that_comes_while_the_index_is_built_is_noticed_next_time(
+    paths: Paths, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swap_in(paths, "BEGIN {}")
+
+    def read_then_swap(root: Path, current: Path) -> Snapshot | None:
+        found = read_current(root, current)
+        swap_in(paths, "END {}")
+        return found
+
+    with monkeypatch.context() as while_building:
+        while_building.setattr("toolkit.snapshot.store.read_current", read_then_swap)
+        assert read_synced(load_index(paths)) == ["BEGIN {}"]
+    assert read_synced(load_index(paths)) == ["END {}"]

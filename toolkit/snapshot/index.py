@@ -53,20 +53,22 @@ def _build(paths: Paths, stored: Stored | None) -> Index:
     receipt = paths.current / "receipt.json"  # behind the link: another snapshot has another
     watched = (*_own_files(data), receipt, *INHOUSE.watched(data), *PACKAGES.watched(Path("/")))
     # Stamped before anything is read: what changes meanwhile, such as the current snapshot, has another stamp then.
-    stamps = tuple(_stamp(str(path)) for path in watched)
+    stamps = [_stamp(str(path)) for path in watched]
     curated = load_curated(data)
+    local = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")))
+    # A snapshot's files never change, so its receipt stands for them; 10,000 stat calls would cost 25 ms.
+    stamps += [_stamp(one.path) for one in local]
     known = {
         analysis_key(variant.found, variant.sha256): variant.analysis
         for variant in (stored.index.variants if stored and _same_code(stored, data) else ())
     }
     with use_current(paths.snapshots, paths.current) as snapshot:
         synced = discover_snapshot(snapshot) if snapshot else ()
-        packaged = document_packages(PACKAGES.discover(Path("/")), snapshot, curated.sources)
-        found = (*INHOUSE.discover(data), *packaged, *synced)
-        stamps += tuple(_stamp(one.path) for one in found)
+        found = (*document_packages(local, snapshot, curated.sources), *synced)
         index = build_index(curated, found, known)
+    built = Stored(written_by=_writer(), stamps=tuple(stamps), index=index)
     try:
-        write_atomically(paths.index, msgspec.msgpack.encode(Stored(written_by=_writer(), stamps=stamps, index=index)))
+        write_atomically(paths.index, msgspec.msgpack.encode(built))
     except OSError:
         # A full disk or a read-only state costs the next start its speed, not this one its answer.
         return index
