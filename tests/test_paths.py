@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,18 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     assert file.read_bytes() == b"old"
     assert [path.name for path in file.parent.iterdir()] == ["index"]
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_killed_process_left_beside_a_file_is_swept(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    mine, other = (f".index.{os.getppid()}", ".index.html")
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    for name in (f".index.{ended.pid}", mine, other):
+        (folder / name).write_text("half")
+    write_atomically(folder / "index", b"new")
+    assert {path.name for path in folder.iterdir()} == {"index", mine, other}
 
 
 def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import contextlib
 import os
 import stat
 import sys
@@ -173,3 +174,13 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+    _sweep_asides(path)
+
+
+def _sweep_asides(path: Path) -> None:
+    """Remove what processes that were killed left beside a file; those of processes that go on stay."""
+    with contextlib.suppress(OSError):  # the file itself is written
+        for name in os.listdir(path.parent):
+            pid = name.removeprefix(f".{path.name}.")
+            if pid != name and pid.isdecimal() and not Path("/proc", pid).exists():
+                path.with_name(name).unlink()
