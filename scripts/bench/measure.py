@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOOLKIT = str(Path(sys.executable).parent / "toolkit")
-WIDTH = 52  # of a title
+WIDTH = 54  # of a title
 
 
 @dataclass(frozen=True)
