@@ -28,8 +28,8 @@ format: setup-dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup-dev ## Measure speed, side by side, as ratios (PART=startup: only that; RUNS=5)
-	$(BIN)/python -m scripts.bench $(PART) $(if $(RUNS),--runs $(RUNS))
+bench: setup-dev ## Measure, side by side, as ratios (PART=noop RUNS=5 MIRRORS=/path)
+	$(BIN)/python -m scripts.bench $(PART) $(if $(RUNS),--runs $(RUNS)) $(if $(MIRRORS),--mirrors "$(MIRRORS)")
 
 build: setup-dev ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -24,12 +24,14 @@ MANY_BUDGET = 60
 def measure(options: Options) -> None:
     """First the real catalog, then ours alone."""
     home = Path(os.environ["TOOLKIT_HOME"])
-    with copy_upstreams(options) as served:
-        if served:
-            with serve(served) as server:
-                write_settings(home, server)
-                run_timed((TOOLKIT, "sync", "--quiet"))
-            _measure_index(options.runs, REAL_BUDGET)
+    served = copy_upstreams(options)
+    if served:
+        with serve(served) as server:
+            write_settings(home, server)
+            run_timed((TOOLKIT, "sync", "--quiet"))
+        _measure_index(options.runs, REAL_BUDGET)
+    else:
+        print_line("the real catalog", "skipped: there is nothing to serve")
     with tempfile.TemporaryDirectory(prefix="toolkit-bench-many-") as folder:
         write_many(Path(folder) / "many.git")
         (home / "config.yaml").write_text(json.dumps({"sources": {"many": {"url": f"file://{folder}/many.git"}}}))

@@ -19,22 +19,22 @@ BUDGET = 1.5
 
 def measure(options: Options) -> None:
     """First what the sync costs by itself, then the ratio."""
-    home = Path(os.environ["TOOLKIT_HOME"])
+    served = copy_upstreams(options)
+    if served is None:
+        print_line("skipped", "there is nothing to serve")
+        return
     names = [source.name for source in list_upstreams()]
-    with copy_upstreams(options) as served:
-        if served is None:
-            return
-        for round_trip in (0.0, FAR):
-            with serve(served, round_trip) as server:
-                write_settings(home, server)
-                ours = (TOOLKIT, "sync", "--quiet")
-                asks = [("git", "ls-remote", "--heads", "--tags", server.url(name)) for name in names]
-                time_command(ours)  # the first one takes everything
-                sync, *each = take_turns(options.runs, *(lambda one=one: time_command(one) for one in (ours, *asks)))
-            slowest = max(each)
-            of = f"of {names[each.index(slowest)]}"
-            if round_trip:
-                print_ratio(f"no-op sync {round_trip * 1000:.0f} ms away, and ls-remote {of}", sync, slowest, BUDGET)
-            else:
-                print_ratio(f"no-op sync on loopback, and ls-remote {of}", sync, slowest)
-                print_line("  of which not the network", f"{(sync - slowest) * 1000:9.1f} ms")
+    for round_trip in (0.0, FAR):
+        with serve(served, round_trip) as server:
+            write_settings(Path(os.environ["TOOLKIT_HOME"]), server)
+            ours = (TOOLKIT, "sync", "--quiet")
+            asks = [("git", "ls-remote", "--heads", "--tags", server.url(name)) for name in names]
+            time_command(ours)  # the first one takes everything
+            sync, *each = take_turns(options.runs, *(lambda one=one: time_command(one) for one in (ours, *asks)))
+        slowest = max(each)
+        of = f"of {names[each.index(slowest)]}"
+        if round_trip:
+            print_ratio(f"no-op sync {round_trip * 1000:.0f} ms away, and ls-remote {of}", sync, slowest, BUDGET)
+        else:
+            print_ratio(f"no-op sync on loopback, and ls-remote {of}", sync, slowest)
+            print_line("  of which not the network", f"{(sync - slowest) * 1000:9.1f} ms")

@@ -25,12 +25,13 @@ TIME_BUDGET = 0.3
 
 def measure(options: Options) -> None:
     """On loopback, where bytes cost nothing, and as far away as a forge is."""
-    with copy_upstreams(options) as served:
-        if served is None:
-            return
-        for round_trip in (0.0, FAR):
-            with serve(served, round_trip) as server:
-                _measure_against(server, served, max(3, options.runs // 5))
+    served = copy_upstreams(options)
+    if served is None:
+        print_line("skipped", "there is nothing to serve")
+        return
+    for round_trip in (0.0, FAR):
+        with serve(served, round_trip) as server:
+            _measure_against(server, served, max(3, options.runs // 5))
 
 
 @dataclass

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import atexit
+import functools
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.bench.measure import Options, print_line
@@ -25,20 +26,20 @@ def list_upstreams() -> tuple[Source, ...]:
     return tuple(one for one in load_curated(data_folder()).sources if one.url)
 
 
-@contextlib.contextmanager
-def copy_upstreams(options: Options) -> Iterator[Path | None]:
+@functools.cache
+def copy_upstreams(options: Options) -> Path | None:
     """A folder of bare repositories to serve, NAME.git each; None, and a line that says why, where there are none."""
-    with tempfile.TemporaryDirectory(prefix="toolkit-bench-served-") as folder:
-        try:
-            for source in list_upstreams():
-                _copy_whole(find_mirror(options.mirrors, source), Path(folder) / f"{source.name}.git")
-        except (OSError, subprocess.SubprocessError) as error:
-            said = error.stderr.decode().strip() if isinstance(error, subprocess.CalledProcessError) else ""
-            print_line("skipped", f"no mirrors to serve: {said or error}")
-            print_line("", "name a folder that holds bcc.git, bpftrace.git and book.git: make bench MIRRORS=/path")
-            yield None
-        else:
-            yield Path(folder)
+    folder = tempfile.mkdtemp(prefix="toolkit-bench-served-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    try:
+        for source in list_upstreams():
+            _copy_whole(find_mirror(options.mirrors, source), Path(folder) / f"{source.name}.git")
+    except (OSError, subprocess.SubprocessError) as error:
+        said = error.stderr.decode().strip() if isinstance(error, subprocess.CalledProcessError) else ""
+        print_line("no mirrors to serve", said or str(error))
+        print_line("", "name a folder that holds bcc.git, bpftrace.git and book.git: make bench MIRRORS=/path")
+        return None
+    return Path(folder)
 
 
 def find_mirror(given: Path | None, source: Source) -> Path:

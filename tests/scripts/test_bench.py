@@ -99,13 +99,14 @@ def test_a_mirror_that_lacks_a_file_is_served_whole(tmp_path: Path, capsys: pyte
         repo.commit({"README": b"changed", "large.h": source.name.encode()}, parent=lost)
         blob = repo.git("rev-parse", "main:large.h")
         (repo.path / "objects" / blob[:2] / blob[2:]).unlink()
-    with copy_upstreams(Options(runs=1, mirrors=tmp_path)) as served:
-        assert served is not None
-        for source in list_upstreams():
-            clone = tmp_path / source.name
-            subprocess.run(["git", "clone", "-q", f"file://{served}/{source.name}.git", clone], env=AUTHOR, check=True)
-            assert (clone / "README").read_text() == "changed"
-            assert (clone / "large.h").read_bytes() == b""
+    served = copy_upstreams(Options(runs=1, mirrors=tmp_path))
+    assert served is not None
+    for source in list_upstreams():
+        clone = tmp_path / source.name
+        subprocess.run(["git", "clone", "-q", f"file://{served}/{source.name}.git", clone], env=AUTHOR, check=True)
+        assert (clone / "README").read_text() == "changed"
+        assert (clone / "large.h").read_bytes() == b""
+    shutil.rmtree(served)
     assert "an empty one stands in" in capsys.readouterr().out
 
 
