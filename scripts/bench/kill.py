@@ -147,7 +147,7 @@ def _stop_at_moments(host: Host) -> None:
             if host.stop_sync((TOOLKIT, *SYNC), median(courses[-3:]) * share):
                 break
             late += 1
-    course = f"a course takes {min(courses) * 1000:.0f} to {max(courses) * 1000:.0f} ms; {late} stops came too late"
+    course = f"a course of {min(courses) * 1000:.0f} to {max(courses) * 1000:.0f} ms; {late} came too late"
     host.print_result(f"stopped at {MOMENTS} moments spread over the course", course)
 
 

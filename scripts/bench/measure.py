@@ -61,6 +61,8 @@ def find_peak(command: tuple[str, ...]) -> tuple[int, int]:
         own = max(own, _read_peak(process.pid))
         below = max([below, *(_read_peak(child, "git") for child in _find_below(process.pid))])
         time.sleep(0.005)
+    if process.returncode:
+        sys.exit(f"bench: {' '.join(command)} failed with status {process.returncode}")
     return own, below
 
 
