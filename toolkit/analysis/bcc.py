@@ -12,6 +12,7 @@ from toolkit.analysis.bcc_options import description_of, read_signature
 from toolkit.analysis.bcc_paths import Path, all_paths
 from toolkit.analysis.bcc_requirements import path_requirements
 from toolkit.analysis.bcc_text import Alternatives, attached_by_text
+from toolkit.analysis.bcc_values import all_nodes
 from toolkit.analysis.header import summary_of
 from toolkit.analysis.needs import attach_points, distinct, one
 from toolkit.model import Analysis, NeedKind, Requirement
@@ -65,7 +66,7 @@ def _analyze(tree: ast.Module, source: str) -> Analysis:
 
 def _in_texts(tree: ast.Module) -> Iterator[Alternatives]:
     """What the only C text of a tool attaches, where the way to it through classes could not be followed."""
-    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    texts = [node.value for node in all_nodes(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     found = [needs for text in texts if (needs := [item for item in attached_by_text(text) if item[0].name])]
     if len(found) == 1:
         yield from found[0]
@@ -85,7 +86,7 @@ def _has_program(tree: ast.Module, paths: tuple[Path, ...]) -> bool:
     """Whether the tool compiles C: on a path, or anywhere in classes that are not followed."""
     if any(path.seen.compiled for path in paths):
         return True
-    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call) and (node.args or node.keywords))
+    calls = (node.func for node in all_nodes(tree) if isinstance(node, ast.Call) and (node.args or node.keywords))
     return any(isinstance(called, ast.Name) and called.id == "BPF" for called in calls)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from toolkit.analysis.bcc_values import UNKNOWN, Value
+from toolkit.analysis.bcc_values import UNKNOWN, Value, all_nodes
 from toolkit.analysis.header import usage_of
 from toolkit.analysis.usage import read_usage, signature
 from toolkit.model import Arguments, Signature
@@ -70,7 +70,7 @@ def description_of(tree: ast.Module) -> str:
 def _declarations(tree: ast.Module) -> Iterator[tuple[tuple[str, ...], bool]]:
     """The names of each declared argument, and whether it must be given."""
     short_hands = _short_hands(tree)
-    for node in ast.walk(tree):
+    for node in all_nodes(tree):
         if not isinstance(node, ast.Call):
             continue
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -91,7 +91,7 @@ def _short_hands(tree: ast.Module) -> frozenset[str]:
     """Names that stand for a parser's method: `a = parser.add_argument`."""
     return frozenset(
         target.id
-        for node in ast.walk(tree)
+        for node in all_nodes(tree)
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute) and node.value.attr in DECLARING
         for target in node.targets
         if isinstance(target, ast.Name)
@@ -100,7 +100,7 @@ def _short_hands(tree: ast.Module) -> frozenset[str]:
 
 def _parsers(tree: ast.Module) -> list[ast.Call]:
     found: list[ast.Call] = []
-    for node in ast.walk(tree):
+    for node in all_nodes(tree):
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if called in ("ArgumentParser", "OptionParser"):
@@ -111,11 +111,11 @@ def _parsers(tree: ast.Module) -> list[ast.Call]:
 def _reads_argv(tree: ast.Module) -> bool:
     return any(
         (isinstance(node, ast.Attribute) and node.attr == "argv") or (isinstance(node, ast.Name) and node.id == "argv")
-        for node in ast.walk(tree)
+        for node in all_nodes(tree)
     )
 
 
 def _texts(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in all_nodes(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
