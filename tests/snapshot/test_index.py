@@ -10,12 +10,13 @@ import pytest
 from tests.snapshot.test_store import make_manifest
 from toolkit.errors import CannotRun, StateError
 from toolkit.launch.guard import check_file
-from toolkit.model import Index
+from toolkit.model import Found, Index
 from toolkit.paths import Paths
 from toolkit.snapshot import index as module
+from toolkit.snapshot.found import discover_snapshot
 from toolkit.snapshot.index import load_index
 from toolkit.snapshot.layout import Snapshot
-from toolkit.snapshot.store import make_current, read_current, write_snapshot
+from toolkit.snapshot.store import make_current, write_snapshot
 
 
 @pytest.fixture
@@ -143,12 +144,12 @@ def test_a_snapshot_that_comes_while_the_index_is_built_is_noticed_next_time(
 ) -> None:
     swap_in(paths, "BEGIN {}")
 
-    def read_then_swap(root: Path, current: Path) -> Snapshot | None:
-        found = read_current(root, current)
+    def discover_then_swap(snapshot: Snapshot) -> tuple[Found, ...]:
+        found = discover_snapshot(snapshot)
         swap_in(paths, "END {}")
         return found
 
     with monkeypatch.context() as while_building:
-        while_building.setattr("toolkit.snapshot.store.read_current", read_then_swap)
+        while_building.setattr("toolkit.snapshot.found.discover_snapshot", discover_then_swap)
         assert read_synced(load_index(paths)) == ["BEGIN {}"]
     assert read_synced(load_index(paths)) == ["END {}"]

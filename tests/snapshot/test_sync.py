@@ -156,6 +156,17 @@ def test_a_password_in_a_url_is_not_told(paths: Paths) -> None:
     assert all("secret" not in one.text for one in watch_sync(paths, source))
 
 
+def test_a_file_that_the_disk_lost_is_written_again(paths: Paths, acme: Upstream) -> None:
+    run_sync(paths, own_source(acme))
+    (variant,) = (one for one in load_index(paths).variants if one.found.source == "acme")
+    file, whole = Path(variant.found.path), Path(variant.found.path).read_bytes()
+    for damage in (lambda: file.write_bytes(b""), file.unlink):
+        damage()
+        report = run_sync(paths, own_source(acme))
+        assert file.read_bytes() == whole
+        assert report.snapshot == report.before
+
+
 def test_what_a_crash_left_is_removed_even_when_nothing_is_new(paths: Paths, acme: Upstream) -> None:
     run_sync(paths, own_source(acme))
     (paths.snapshots / ".building-1-dead").mkdir()

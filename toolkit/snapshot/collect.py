@@ -28,6 +28,7 @@ class Collected(Value, frozen=True):
     contents: dict[str, bytes]
     notes: tuple[str, ...] = ()
     received: int = 0
+    fetched: bool = False  # out of the repository, not out of a snapshot
 
 
 def reuse_origins(snapshot: Snapshot | None, source: str = "") -> dict[Origin, Collected]:
@@ -97,6 +98,7 @@ def _fetch_origin(store: GitStore, source: Source, wanted: Wanted, end: float) -
         contents=contents,
         notes=_shorten(source, notes),
         received=listed.received + fetched.received,
+        fetched=True,
     )
 
 

@@ -53,6 +53,7 @@ def write_snapshot(
     name = name_snapshot(manifest)
     present = read_snapshot(root, name)
     if present is not None:
+        mend_files(present, contents)
         return _renew(root, present)
     make_folder(root)
     aside = root / f"{BUILDING}{os.getpid()}-{secrets.token_hex(4)}"
@@ -80,6 +81,24 @@ def write_snapshot(
 
 def _write_receipt(folder: Path, receipt: Receipt) -> None:
     write_atomically(folder / "receipt.json", msgspec.json.format(msgspec.json.encode(receipt), indent=1))
+
+
+def mend_files(snapshot: Snapshot, contents: Mapping[str, bytes]) -> None:
+    """Write again what is not what the manifest says: a disk lost it, or somebody edited it. Raises StateError."""
+    for entry in snapshot.manifest.entries:
+        file = Path(snapshot.path) / entry.file
+        try:
+            if hashlib.sha256(_read_if_there(file)).hexdigest() != entry.sha256:
+                write_atomically(file, contents[entry.sha256], 0o555 if entry.executable else 0o444)
+        except OSError as error:
+            raise StateError(f"cannot mend {file}: {error.strerror}", fix=advise_writing(error)) from error
+
+
+def _read_if_there(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _next_serial(root: Path) -> int:

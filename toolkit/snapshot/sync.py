@@ -24,7 +24,14 @@ from toolkit.snapshot.hold import end_hold, find_held
 from toolkit.snapshot.layout import SHAPE, Manifest, Origin, Snapshot
 from toolkit.snapshot.origins import Wanted, resolve_revisions
 from toolkit.snapshot.progress import Phase, Progress, Step
-from toolkit.snapshot.store import collect_garbage, make_current, read_current, sweep_unfinished, write_snapshot
+from toolkit.snapshot.store import (
+    collect_garbage,
+    make_current,
+    mend_files,
+    read_current,
+    sweep_unfinished,
+    write_snapshot,
+)
 from toolkit.snapshot.tree import TreeRules, mend_tree, plant_tree
 from toolkit.sources.git_names import redact
 from toolkit.sources.git_process import stoppable_git
@@ -263,10 +270,12 @@ def _build(
         origins=tuple(sorted(held, key=lambda one: (one.source, one.revision))),
         entries=tuple(sorted(entries, key=lambda one: (one.source, one.revision, one.path))),
     )
+    contents = {name: data for files in held.values() for name, data in files.contents.items()}
     if before and manifest == before.manifest:
+        if any(files.fetched for files in held.values()):  # though the snapshot has it: a file of it is damaged
+            mend_files(before, contents)
         return before
     progress(Step(phase=Phase.BUILDING, text=f"a snapshot of {len(manifest.entries)} files"))
-    contents = {name: data for files in held.values() for name, data in files.contents.items()}
     notes = tuple(note for files in held.values() for note in files.notes)
     derive = functools.partial(plant_tree, rules=request.tree) if request.tree else None
     snapshot = write_snapshot(paths.snapshots, manifest, contents, notes, derive)
