@@ -90,7 +90,8 @@ def install_command(kind: str | None, window: str, as_json: bool) -> None:
     """Install the nightly `toolkit sync --quiet`, or change what is installed.
 
     It is a line in /etc/cron.d/toolkit, or toolkit-sync.timer and its service. The variables http_proxy, https_proxy,
-    all_proxy, no_proxy (and in capitals) and TOOLKIT_HOME of this shell go with it, in files that only root can read.
+    all_proxy, no_proxy (and in capitals), those of certificates (GIT_SSL_CAINFO, REQUESTS_CA_BUNDLE and kin) and
+    TOOLKIT_HOME of this shell go with it, in files that only root can read.
     """
     _need_root("install")
     minute = cron.pick_minute(os.uname().nodename, cron.parse_window(window))

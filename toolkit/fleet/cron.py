@@ -29,7 +29,8 @@ WANTED_BY = f"{UNITS}/timers.target.wants/{TIMER}"  # the link that `systemctl e
 
 HOME = "TOOLKIT_HOME"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-CARRIED = (HOME, *PROXIES, *(name.upper() for name in PROXIES))
+CERTIFICATES = ("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+CARRIED = (HOME, *PROXIES, *(name.upper() for name in PROXIES), *CERTIFICATES)
 LONGEST_LINE = 998  # bytes: Debian's cron reads 1,000 with the line's end and a NUL
 DAY = 24 * 60  # minutes
 
