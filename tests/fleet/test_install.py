@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -230,6 +231,8 @@ def test_a_daemon_that_sleeps_is_told(root: Path, systemctl: Systemctl) -> None:
     daemon = subprocess.Popen([sleeping, "60"])
     try:
         (root / "run/crond.pid").write_text(f"{daemon.pid}\n")
+        while "cron" not in Path(f"/proc/{daemon.pid}/comm").read_text():
+            time.sleep(0.001)  # the kernel names a process a moment after Popen sees that it was started
         assert find_sleeper(root, Kind.CRON) == ""
     finally:
         daemon.kill()
