@@ -82,13 +82,32 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 Toolkit = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="session")
+def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a second command finds in the state's cache: this host's facts, and its packages' tools analysed."""
+    from toolkit.host import load_facts
+    from toolkit.paths import Paths
+    from toolkit.snapshot.index import load_index
+
+    paths = Paths(settings=Path("/nonexistent"), state=tmp_path_factory.mktemp("warm") / "state")
+    load_index(paths)
+    load_facts(paths.facts)
+    return paths.index.parent
+
+
 @pytest.fixture
-def toolkit(own_home: Path) -> Toolkit:
-    """Run the command `toolkit` as a user would, in a process of its own, and capture what it prints."""
+def toolkit(own_home: Path, warm_cache: Path) -> Toolkit:
+    """Run the command `toolkit` as a user would, in a process of its own, and capture what it prints.
+
+    It is not the user's first one, which takes a second longer: there are hundreds of these tests.
+    """
+    cache = own_home / "toolkit" / "state" / "cache"
 
     def run(
         *arguments: str, environ: dict[str, str] | None = None, seconds: float = 60
     ) -> subprocess.CompletedProcess[str]:
+        if not cache.exists():
+            shutil.copytree(warm_cache, cache)
         return subprocess.run(
             [sys.executable, "-m", "toolkit", *arguments],
             cwd=ROOT,

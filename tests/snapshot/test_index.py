@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.snapshot.test_store import make_manifest
@@ -126,6 +128,15 @@ def test_another_snapshot_is_noticed_and_the_way_back_too(paths: Paths, data: Pa
     for text in ("BEGIN {}", "END {}", "BEGIN {}"):
         swap_in(paths, text)
         assert read_synced(load_index(paths)) == [text]
+
+
+def test_the_index_of_a_state_that_was_copied_is_built_again(paths: Paths, data: Path, builds: list[int]) -> None:
+    load_index(paths)
+    copy = msgspec.structs.replace(paths, state=paths.state.with_name("copy"))
+    shutil.copytree(paths.state, copy.state)
+    swap_in(copy, "BEGIN {}")
+    assert read_synced(load_index(copy)) == ["BEGIN {}"]
+    assert read_synced(load_index(paths)) == []
 
 
 def test_a_snapshots_files_are_not_looked_at_again(paths: Paths, data: Path, builds: list[int]) -> None:

@@ -25,6 +25,7 @@ class Stored(Value, frozen=True):
     """An index with the stamps that must still hold for it to be true."""
 
     written_by: str
+    state: str  # the state folder that it speaks of: a copy of it elsewhere has another snapshot
     stamps: tuple[Stamp, ...]
     index: Index
 
@@ -36,7 +37,8 @@ def load_index(paths: Paths) -> Index:
     """
     check_state_owner(paths.state, os.getuid())
     stored = _read_stored(paths.index)
-    if stored is not None and all(_stamp(stamp.path) == stamp for stamp in stored.stamps):
+    mine = stored is not None and stored.state == str(paths.state)
+    if stored is not None and mine and all(_stamp(stamp.path) == stamp for stamp in stored.stamps):
         return stored.index
     return _build(paths, stored)
 
@@ -66,7 +68,7 @@ def _build(paths: Paths, stored: Stored | None) -> Index:
         synced = discover_snapshot(snapshot) if snapshot else ()
         found = (*document_packages(local, snapshot, curated.sources), *synced)
         index = build_index(curated, found, known)
-    built = Stored(written_by=_writer(), stamps=tuple(stamps), index=index)
+    built = Stored(written_by=_writer(), state=str(paths.state), stamps=tuple(stamps), index=index)
     try:
         write_atomically(paths.index, msgspec.msgpack.encode(built))
     except OSError:
