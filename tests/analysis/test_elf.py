@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from tests.analysis.reading import essential, optional, probes
-from tests.support.elf import ASKS_FIELD, Field, bpf_object, native_tool
+from tests.support.elf import ASKS_FIELD, PROGBITS, SECTION_HEADER, Field, bpf_object, native_tool
 from toolkit.analysis import analyze
 from toolkit.analysis.elf import analyze as analyze_elf
+from toolkit.analysis.elf_object import embedded_objects
 from toolkit.model import Analysis, Arguments, Engine
 
 
@@ -224,7 +229,7 @@ def test_every_flipped_byte_is_survived() -> None:
 
 
 def test_names_without_an_end_cost_no_time() -> None:
-    """pyelftools looks for the end of a name in steps of 64 bytes, for each section and symbol again."""
+    """A name is looked for in the bytes that a name may have, and not to the end of the section."""
     blob = bytearray(bpf_object((("kprobe/vfs_read", "a"),)))
     table = struct.unpack_from("<Q", blob, 40)[0]
     long = bytes(blob[:table]) + b"x" * (8 << 20) + bytes(blob[table:])
@@ -233,6 +238,25 @@ def test_names_without_an_end_cost_no_time() -> None:
     names = table + (8 << 20) + 64 * (struct.unpack_from("<H", blob, 62)[0])
     struct.pack_into("<QQ", header, names + 24, table, 8 << 20)
     assert "names" in analyze_elf(native_tool(bytes(header))).problem
+
+
+def test_an_object_of_many_large_sections_is_not_copied_for_each() -> None:
+    """A thousand sections may all claim the same 16 MiB."""
+    blob = bytearray(bpf_object((("kprobe/vfs_read", "a"),)))
+    table, count = struct.unpack_from("<Q", blob, 40)[0], struct.unpack_from("<H", blob, 60)[0]
+    end = table + (8 << 20)
+    claims = SECTION_HEADER.pack(1, PROGBITS, 0, 0, 0, end, 0, 0, 1, 0) * (1000 - count)
+    struct.pack_into("<Q", blob, 40, end)
+    struct.pack_into("<H", blob, 60, 1000)
+    tool = native_tool(bytes(blob[:table]) + b"x" * (8 << 20) + bytes(blob[table:]) + claims)
+    tracemalloc.start()
+    try:
+        found = analyze_elf(tool)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert probes(found) == ["kprobe:vfs_read"]
+    assert peak < 4 * len(tool)
 
 
 # --- The real ones ------------------------------------------------------------------------------------------------
@@ -259,3 +283,23 @@ def test_the_tools_of_libbpf_tools(tool: str, expected: str) -> None:
     assert found.problem == ""
     assert found.summary != ""
     assert expected in essential(found)
+
+
+@pytest.mark.packages
+def test_another_reader_finds_the_same_programs() -> None:
+    """pyelftools, on every program of libbpf-tools."""
+    listed = Path("/var/lib/dpkg/info/libbpf-tools.list")
+    if not listed.exists():
+        pytest.skip("libbpf-tools is not installed")
+    names = [line for line in listed.read_text().splitlines() if "bin/" in line]
+    assert len(names) > 20
+    for name in names:
+        data = Path(name).read_bytes()
+        position = data.find(b"\x7fELF\x02\x01\x01", 4)
+        sections = list(ELFFile(BytesIO(data[position:])).iter_sections())
+        expected = {one.name for one in sections if one["sh_flags"] & 4 and one["sh_size"] and one.name != ".text"}
+        (found,) = embedded_objects(data)
+        assert {program.section for program in found.programs} == expected
+        tables = (one for one in sections if isinstance(one, SymbolTableSection))
+        functions = {symbol.name for table in tables for symbol in table.iter_symbols()}
+        assert {program.function for program in found.programs} <= functions - {""}

@@ -1,7 +1,7 @@
 """What a variant needs, read from its text or ELF and never by running it.
 
 A module an engine, each with `analyze(data, name)`; they are imported when the first file of that engine is read,
-because elftools alone costs more than the whole start of a command.
+because together they cost more than the whole start of a command.
 """
 
 from __future__ import annotations
