@@ -11,7 +11,7 @@ import pytest
 from tests.support.samples import need
 from toolkit.catalog.load import Curated
 from toolkit.model import Analysis, Category, Engine, Found, Tool
-from toolkit.snapshot.build import analysis_key, build_index
+from toolkit.snapshot.build import analysis_key, build_index, hide_interpreter
 from toolkit.trust import find_distrust
 
 CURATED = Curated(
@@ -69,6 +69,38 @@ def test_what_was_analysed_before_is_not_analysed_again(tmp_path: Path) -> None:
     assert variant.analysis.summary == "known"
     with pytest.raises(AssertionError, match="analysed again"):  # one program under another name is another tool
         build_index(CURATED, (found(file, "y"),), known, fail)
+
+
+def test_the_same_text_is_analysed_once_whatever_its_interpreter_is_called(tmp_path: Path) -> None:
+    lines = ("#!/usr/bin/python\n", "#! /usr/bin/env -S python3 -u\n", "#!/usr/bin/python # coding: latin-1\n")
+    for number, line in enumerate((*lines, *lines)):
+        (tmp_path / str(number)).write_text(f"{line}print(1)\n")
+    read: list[bytes] = []
+
+    def note(engine: Engine, data: bytes, name: str) -> Analysis:
+        read.append(data)
+        return Analysis(summary=f"number {len(read)}")
+
+    offered = tuple(found(tmp_path / str(number), "x") for number in range(6))
+    index = build_index(CURATED, (*offered, found(tmp_path / "0", "y")), {}, note)
+    numbers = [variant.analysis.summary.removeprefix("number ") for variant in index.variants]
+    assert numbers == ["1", "1", "2", "1", "1", "2", "3"]
+    assert read == [b"#!/\nprint(1)\n", f"{lines[2]}print(1)\n".encode(), b"#!/\nprint(1)\n"]
+    assert len({variant.sha256 for variant in index.variants}) == 3  # a launch checks the file as it is
+
+
+def test_what_is_known_of_one_copy_is_known_of_another(tmp_path: Path) -> None:
+    for name in ("python", "python3"):
+        (tmp_path / name).write_text(f"#!/usr/bin/{name}\n")
+    packaged, synced = found(tmp_path / "python3", "x"), found(tmp_path / "python", "x")
+    known = {analysis_key(packaged, hashlib.sha256(b"#!/usr/bin/python3\n").hexdigest()): Analysis(summary="known")}
+    index = build_index(CURATED, (packaged, synced), known, analyse)
+    assert [variant.analysis.summary for variant in index.variants] == ["known", "known"]
+
+
+@pytest.mark.parametrize("data", [b"", b"#", b"#!", b"#!/bin/sh", b"\x7fELF\n", b"BEGIN {}\n#!/bin/sh\n", b"#!/\xff\n"])
+def test_what_has_no_plain_first_line_stays_as_it_is(data: bytes) -> None:
+    assert hide_interpreter(data) == data
 
 
 def test_files_that_cannot_be_taken_are_named_and_the_others_stay(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from toolkit import analysis
@@ -13,6 +14,7 @@ from toolkit.model import Analysis, Engine, Found, Index, Tool, Variant
 from toolkit.trust import read_trusted
 
 Analyser = Callable[[Engine, bytes, str], Analysis]
+_INTERPRETER = re.compile(rb"\A#! ?/[\w./ -]{1,100}\n")
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,16 @@ class Unreadable:
 def build_index(
     curated: Curated,
     found: tuple[Found, ...],
-    known: dict[str, Analysis],
+    known: Mapping[str, Analysis],
     analyse: Analyser = analysis.analyze,
 ) -> Index:
     """Read and analyse every found file; `known` holds earlier analyses by `analysis_key`, to save the work."""
     names = {name: tool.name for tool in curated.tools for name in (tool.name, *tool.aliases)}
+    reader = _Reader(known, analyse)
     variants: list[Variant] = []
     skipped: list[str] = []
     for one in found:
-        taken = _take_file(one, names, known, analyse)
+        taken = _take_file(one, names, reader)
         if isinstance(taken, Unreadable):
             skipped.append(f"{taken.path}: {taken.why}")
         else:
@@ -55,17 +58,39 @@ def analysis_key(one: Found, sha256: str) -> str:
     return f"{one.engine}:{one.stem}:{sha256}"
 
 
-def _take_file(
-    one: Found, names: dict[str, str], known: dict[str, Analysis], analyse: Analyser
-) -> Variant | Unreadable:
+class _Reader:
+    """Analyses each text once in a build: releases share most of their files, and a distribution changes only `#!`."""
+
+    def __init__(self, known: Mapping[str, Analysis], analyse: Analyser) -> None:
+        self._known = known
+        self._analyse = analyse
+        self._read: dict[str, Analysis] = {}
+
+    def read(self, one: Found, data: bytes, sha256: str) -> Analysis:
+        text = hide_interpreter(data)
+        key = analysis_key(one, sha256 if text is data else hashlib.sha256(text).hexdigest())
+        if key not in self._read:
+            self._read[key] = self._known.get(analysis_key(one, sha256)) or self._analyse(one.engine, text, one.stem)
+        return self._read[key]
+
+
+def hide_interpreter(data: bytes) -> bytes:
+    """A script with the same first line whatever interpreter that names, since an analysis must not depend on it.
+
+    The line stays one, so that those after it keep their numbers. One with more in it than a path and plain words, such
+    as Python's `coding:`, stays as it is.
+    """
+    return _INTERPRETER.sub(b"#!/\n", data, count=1) if data.startswith(b"#!") else data
+
+
+def _take_file(one: Found, names: dict[str, str], reader: _Reader) -> Variant | Unreadable:
     try:
         data, distrust = read_trusted(one)
     except OSError as error:
         return Unreadable(one.path, error.strerror or str(error))
     sha256 = hashlib.sha256(data).hexdigest()
-    read = known.get(analysis_key(one, sha256)) or analyse(one.engine, data, one.stem)
     tool = names.get(one.stem, one.stem)
-    return Variant(tool=tool, found=one, analysis=read, sha256=sha256, distrust=distrust)
+    return Variant(tool=tool, found=one, analysis=reader.read(one, data, sha256), sha256=sha256, distrust=distrust)
 
 
 def _join_tools(curated: Curated, variants: tuple[Variant, ...]) -> tuple[Tool, ...]:
