@@ -24,7 +24,7 @@ from toolkit.model import Tool, Value
 from toolkit.paths import advise_writing
 from toolkit.snapshot.found import discover_snapshot
 from toolkit.snapshot.layout import Snapshot
-from toolkit.snapshot.store import swap_link
+from toolkit.snapshot.store import swap_link, write_new
 
 if TYPE_CHECKING:
     from toolkit.catalog.load import Curated
@@ -119,19 +119,15 @@ def _build_tree(folder: Path, name: str, tools: tuple[Tool, ...], rules: TreeRul
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(mode=0o755)
+        made: set[str] = set()
         for tool in filter(lambda one: fits_tree(one.name), tools):
             for category in dict.fromkeys((tool.category, *tool.also)):
-                (aside / category).mkdir(mode=0o755, exist_ok=True)
-                _write_file(aside / category / tool.name, write_script(tool, category, rules).encode(errors="replace"))
+                if category not in made:
+                    (aside / category).mkdir(mode=0o755)
+                    made.add(category)
+                script = write_script(tool, category, rules).encode(errors="replace")
+                # Whatever the umask: it holds no secret, and the folders above decide.
+                write_new(f"{aside}/{category}/{tool.name}", script, 0o555, masked=False)
         aside.rename(folder / name)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _write_file(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o555)
-    with open(descriptor, "wb") as stream:
-        os.fchmod(descriptor, 0o555)  # whatever the umask: it holds no secret, and the folders above decide
-        stream.write(data)
-        stream.flush()
-        os.fsync(descriptor)
