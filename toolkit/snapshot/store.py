@@ -11,9 +11,11 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,6 +26,7 @@ from toolkit.snapshot.layout import SHAPE, Manifest, Receipt, Snapshot
 from toolkit.snapshot.use import claim_snapshot, use_snapshot
 
 BUILDING = ".building-"
+WRITERS = 4  # files written at the same time: one journal commit of the disk then serves several
 TRIES = 5  # a reader that is overtaken by a swap so often is told that there is nothing
 ID_LENGTH = 16  # hexadecimal digits of the manifest's SHA-256
 
@@ -118,28 +121,39 @@ def _renew(root: Path, snapshot: Snapshot) -> Snapshot:
 
 
 def _fill(folder: Path, manifest: Manifest, contents: Mapping[str, bytes]) -> None:
-    made: set[str] = set()
-    for entry in manifest.entries:
-        file = f"{folder}/{entry.file}"
-        parent = os.path.dirname(file)
-        if parent not in made:
-            os.makedirs(parent, mode=0o755, exist_ok=True)
-            made.add(parent)
-        # 600 small files a release, on the 48 nights of a year that change one.
-        write_new(file, contents[entry.sha256], 0o555 if entry.executable else 0o444)
+    folder.mkdir(mode=0o755)
+    for parent in dict.fromkeys(os.path.dirname(entry.file) for entry in manifest.entries):
+        os.makedirs(folder / parent, mode=0o755, exist_ok=True)
+    write_files(
+        NewFile(f"{folder}/{entry.file}", contents[entry.sha256], 0o555 if entry.executable else 0o444)
+        for entry in manifest.entries
+    )
     write_atomically(folder / "manifest.json", encode_manifest(manifest))
     _sync_folder(folder)
 
 
-def write_new(file: str, data: bytes, mode: int, *, masked: bool = True) -> None:
-    """Write a file that is not there yet, down to the disk; unless `masked`, with this mode whatever the umask is.
+class NewFile(NamedTuple):
+    """A file that is not there yet."""
 
-    Raises OSError.
-    """
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    path: str
+    data: bytes
+    mode: int
+    masked: bool = True  # by the umask
+
+
+def write_files(files: Iterable[NewFile]) -> None:
+    """Write files down to the disk, some at a time, since each waits for it. Raises OSError of the first that fails."""
+    with ThreadPoolExecutor(WRITERS) as pool:
+        for _ in pool.map(_write_file, files):
+            pass  # it is written, or this raises, and what has not begun is not written any more
+
+
+def _write_file(file: NewFile) -> None:
+    descriptor = os.open(file.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, file.mode)
     try:
-        if not masked:
-            os.fchmod(descriptor, mode)
+        if not file.masked:
+            os.fchmod(descriptor, file.mode)
+        data = file.data
         while data:
             data = data[os.write(descriptor, data) :]
         os.fsync(descriptor)

@@ -24,7 +24,7 @@ from toolkit.model import Tool, Value
 from toolkit.paths import advise_writing
 from toolkit.snapshot.found import discover_snapshot
 from toolkit.snapshot.layout import Snapshot
-from toolkit.snapshot.store import swap_link, write_new
+from toolkit.snapshot.store import NewFile, swap_link, write_files
 
 if TYPE_CHECKING:
     from toolkit.catalog.load import Curated
@@ -116,18 +116,24 @@ def _list_tools(snapshot: Snapshot, rules: TreeRules) -> tuple[Tool, ...]:
 
 def _build_tree(folder: Path, name: str, tools: tuple[Tool, ...], rules: TreeRules) -> None:
     aside = folder / f".{name}"
+    places = tuple(
+        (category, tool)
+        for tool in tools
+        if fits_tree(tool.name)
+        for category in dict.fromkeys((tool.category, *tool.also))
+    )
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(mode=0o755)
-        made: set[str] = set()
-        for tool in filter(lambda one: fits_tree(one.name), tools):
-            for category in dict.fromkeys((tool.category, *tool.also)):
-                if category not in made:
-                    (aside / category).mkdir(mode=0o755)
-                    made.add(category)
-                script = write_script(tool, category, rules).encode(errors="replace")
-                # Whatever the umask: it holds no secret, and the folders above decide.
-                write_new(f"{aside}/{category}/{tool.name}", script, 0o555, masked=False)
+        for category in dict.fromkeys(category for category, _ in places):
+            (aside / category).mkdir(mode=0o755)
+        write_files(_make_file(aside, category, tool, rules) for category, tool in places)
         aside.rename(folder / name)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _make_file(aside: Path, category: str, tool: Tool, rules: TreeRules) -> NewFile:
+    script = write_script(tool, category, rules).encode(errors="replace")
+    # Whatever the umask: it holds no secret, and the folders above decide.
+    return NewFile(f"{aside}/{category}/{tool.name}", script, 0o555, masked=False)
