@@ -62,6 +62,13 @@ def test_one_that_does_not_answer_may_do_so_later(tmp_path: Path, monkeypatch: p
     assert find_bpftrace() == Missing(f"{slow} did not answer within 0.1 s", passing=True)
 
 
+def test_one_that_was_killed_may_answer_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """^C in a terminal goes to the engine that is being asked, too, and its absence must not be remembered."""
+    killed = program(tmp_path / "bpftrace", "#!/bin/sh\nkill -INT $$\n")
+    monkeypatch.setattr(engines, "BPFTRACES", (killed,))
+    assert find_bpftrace() == Missing(f"{killed} fails: it says nothing", passing=True)
+
+
 def test_one_file_under_two_names_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = program(tmp_path / "bpftrace", f"#!/bin/sh\necho x >> {tmp_path}/asked; exit 1\n")
     (tmp_path / "link").symlink_to(first)

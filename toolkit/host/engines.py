@@ -22,7 +22,7 @@ BCC_SECONDS = 10.0
 
 
 class Missing(NamedTuple):
-    """Why an engine is not there; `passing` when it is, but did not answer in time."""
+    """Why an engine is not there; `passing` when it is, but did not answer in time, or was killed (^C, no memory)."""
 
     why: str
     passing: bool = False
@@ -55,7 +55,7 @@ def _find_first(
         said = capture_command((path, *question), seconds=seconds)
         if said.ok:
             return EngineFact(name=engine, version=parse_version(said.stdout), argv=(path,))
-        slow = slow or said.status is None
+        slow = slow or said.status is None or said.status < 0
         why.append(said.problem or f"{path} fails: {_last_line(said.stderr or said.stdout)}")
     return Missing("; ".join(why) or nothing, slow)
 
