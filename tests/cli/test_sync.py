@@ -125,7 +125,7 @@ def test_interrupted_it_ends_at_once_and_leaves_nothing(
         write_sources(home, acme=f"file://{acme.path}", mute=f"git://127.0.0.1:{port}/x.git")
         with sync_on_terminal("acme", "mute") as terminal:
             terminal.wait_for("mute  asking")
-            assert find_processes(f":{port}/")
+            terminal.wait_until(lambda: bool(find_processes(f":{port}/")))  # git is loaded while the catalog is built
             if number == signal.SIGINT:
                 terminal.send(b"\x03")
             else:

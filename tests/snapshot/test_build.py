@@ -11,7 +11,7 @@ import pytest
 from tests.support.samples import need
 from toolkit.catalog.load import Curated
 from toolkit.model import Analysis, Category, Engine, Found, Tool
-from toolkit.snapshot.build import analysis_key, build_index, hide_interpreter
+from toolkit.snapshot.build import Reader, analysis_key, build_index, hide_interpreter
 from toolkit.trust import find_distrust
 
 CURATED = Curated(
@@ -34,7 +34,7 @@ def analyse(engine: Engine, data: bytes, name: str) -> Analysis:
 def test_a_file_becomes_a_variant_of_the_tool_whose_alias_it_is(tmp_path: Path) -> None:
     file = tmp_path / "biolatency-tp.bt"
     file.write_text("BEGIN {}")
-    index = build_index(CURATED, (found(file, "biolatency-tp"),), {}, analyse)
+    index = build_index(CURATED, (found(file, "biolatency-tp"),), Reader(analyse))
     (variant,) = index.variants
     assert (variant.tool, variant.id) == ("biolatency", "bpftrace/biolatency-tp")
     assert variant.sha256 == hashlib.sha256(b"BEGIN {}").hexdigest()
@@ -44,7 +44,7 @@ def test_a_file_becomes_a_variant_of_the_tool_whose_alias_it_is(tmp_path: Path) 
 def test_a_tool_that_nobody_curated_appears_under_a_guessed_category(tmp_path: Path) -> None:
     file = tmp_path / "diskthing.bt"
     file.write_text("BEGIN {}")
-    index = build_index(CURATED, (found(file, "diskthing"),), {}, analyse)
+    index = build_index(CURATED, (found(file, "diskthing"),), Reader(analyse))
     tool = next(tool for tool in index.tools if tool.name == "diskthing")
     assert (tool.category, tool.curated, tool.summary) == ("disk", False, "8 bytes")
 
@@ -52,23 +52,24 @@ def test_a_tool_that_nobody_curated_appears_under_a_guessed_category(tmp_path: P
 def test_the_folder_that_it_lies_in_is_a_better_guess(tmp_path: Path) -> None:
     file = tmp_path / "x.bt"
     file.write_text("")
-    index = build_index(CURATED, (found(file, "x", category="multi"),), {}, analyse)
+    index = build_index(CURATED, (found(file, "x", category="multi"),), Reader(analyse))
     assert next(tool for tool in index.tools if tool.name == "x").category == "multi"
 
 
 def test_what_was_analysed_before_is_not_analysed_again(tmp_path: Path) -> None:
     file = tmp_path / "x.bt"
     file.write_text("same")
-    key = analysis_key(found(file, "x"), hashlib.sha256(b"same").hexdigest())
-    known = {key: Analysis(summary="known")}
+    key = analysis_key(Engine.BPFTRACE, "x", hashlib.sha256(b"same").hexdigest())
 
     def fail(engine: Engine, data: bytes, name: str) -> Analysis:
         raise AssertionError("analysed again")
 
-    (variant,) = build_index(CURATED, (found(file, "x"),), known, fail).variants
+    reader = Reader(fail)
+    reader.learn({key: Analysis(summary="known")})
+    (variant,) = build_index(CURATED, (found(file, "x"),), reader).variants
     assert variant.analysis.summary == "known"
     with pytest.raises(AssertionError, match="analysed again"):  # one program under another name is another tool
-        build_index(CURATED, (found(file, "y"),), known, fail)
+        build_index(CURATED, (found(file, "y"),), reader)
 
 
 def test_the_same_text_is_analysed_once_whatever_its_interpreter_is_called(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_the_same_text_is_analysed_once_whatever_its_interpreter_is_called(tmp_p
         return Analysis(summary=f"number {len(read)}")
 
     offered = tuple(found(tmp_path / str(number), "x") for number in range(6))
-    index = build_index(CURATED, (*offered, found(tmp_path / "0", "y")), {}, note)
+    index = build_index(CURATED, (*offered, found(tmp_path / "0", "y")), Reader(note))
     numbers = [variant.analysis.summary.removeprefix("number ") for variant in index.variants]
     assert numbers == ["1", "1", "2", "1", "1", "2", "3"]
     assert read == [b"#!/\nprint(1)\n", f"{lines[2]}print(1)\n".encode(), b"#!/\nprint(1)\n"]
@@ -93,8 +94,10 @@ def test_what_is_known_of_one_copy_is_known_of_another(tmp_path: Path) -> None:
     for name in ("python", "python3"):
         (tmp_path / name).write_text(f"#!/usr/bin/{name}\n")
     packaged, synced = found(tmp_path / "python3", "x"), found(tmp_path / "python", "x")
-    known = {analysis_key(packaged, hashlib.sha256(b"#!/usr/bin/python3\n").hexdigest()): Analysis(summary="known")}
-    index = build_index(CURATED, (packaged, synced), known, analyse)
+    key = analysis_key(Engine.BPFTRACE, "x", hashlib.sha256(b"#!/usr/bin/python3\n").hexdigest())
+    reader = Reader(analyse)
+    reader.learn({key: Analysis(summary="known")})
+    index = build_index(CURATED, (packaged, synced), reader)
     assert [variant.analysis.summary for variant in index.variants] == ["known", "known"]
 
 
@@ -110,7 +113,7 @@ def test_files_that_cannot_be_taken_are_named_and_the_others_stay(tmp_path: Path
     with (tmp_path / "huge.bt").open("wb") as huge:
         huge.truncate(2 << 30)
     offered = tuple(found(tmp_path / f"{stem}.bt", stem) for stem in ("gone", "fifo", "huge", "good"))
-    index = build_index(CURATED, offered, {}, analyse)
+    index = build_index(CURATED, offered, Reader(analyse))
     assert [variant.found.stem for variant in index.variants] == ["good"]
     assert [text.partition(": ")[2] for text in index.skipped] == [
         "No such file or directory",

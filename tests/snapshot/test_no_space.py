@@ -43,7 +43,7 @@ def acme(tmp_path: Path) -> Upstream:
 def sync_or_say_why(paths: Paths, upstream: Upstream) -> str:
     """Sync; gives what it said when it failed."""
     try:
-        report = run_sync(paths, own_source(upstream), tree=RULES)
+        report = run_sync(paths, own_source(upstream), tree=lambda: RULES)
     except StateError as error:
         return f"{error.what} {error.fix}"
     return report.sources[0].problem

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import pytest
 from tests.conftest import ROOT
 from tests.support.samples import make_facts
 from toolkit.config import SourceSettings
-from toolkit.errors import SourceError
+from toolkit.errors import SettingsError, SourceError
 from toolkit.lock import Busy, hold_lock
 from toolkit.model import Engine, Facts, Source, ToolFiles
 from toolkit.paths import Paths
+from toolkit.snapshot.collect import Collected
 from toolkit.snapshot.index import load_index
 from toolkit.snapshot.layout import Origin
 from toolkit.snapshot.origins import merge_sources, resolve_revisions
@@ -26,6 +28,7 @@ from toolkit.snapshot.pins import load_pins
 from toolkit.snapshot.progress import Phase, Step
 from toolkit.snapshot.store import list_snapshots, read_current
 from toolkit.snapshot.sync import Request, SyncReport, sync
+from toolkit.snapshot.tree import TreeRules
 
 GIT = {
     "PATH": os.environ["PATH"],
@@ -100,7 +103,7 @@ def released_source(upstream: Upstream) -> Source:
 
 def run_sync(paths: Paths, *sources: Source, facts: Facts | None = None, **changes: object) -> SyncReport:
     request = Request(
-        sources=sources, asked=frozenset(one.name for one in sources), facts=facts or make_facts(), seconds=30.0
+        sources=sources, asked=frozenset(one.name for one in sources), facts=lambda: facts or make_facts(), seconds=30.0
     )
     return sync(paths, msgspec.structs.replace(request, **changes), lambda _: None)
 
@@ -108,7 +111,7 @@ def run_sync(paths: Paths, *sources: Source, facts: Facts | None = None, **chang
 def watch_sync(paths: Paths, *sources: Source) -> list[Step]:
     steps: list[Step] = []
     asked = frozenset(one.name for one in sources)
-    sync(paths, Request(sources=sources, asked=asked, facts=make_facts(), seconds=30.0), steps.append)
+    sync(paths, Request(sources=sources, asked=asked, facts=make_facts, seconds=30.0), steps.append)
     return steps
 
 
@@ -267,8 +270,45 @@ def test_settings_add_a_repository_with_one_line() -> None:
 def test_a_policy_that_names_nothing_says_what_it_may_name() -> None:
     source = Source(name="acme", summary="x", url="/x", revisions=("nothing",))
     with pytest.raises(SourceError, match="has no revision 'nothing'") as caught:
-        resolve_revisions(source, {"main": "a" * 40}, {}, "main", make_facts())
+        resolve_revisions(source, {"main": "a" * 40}, {}, "main", make_facts)
     assert "match, latest" in caught.value.fix
+
+
+def test_servers_are_asked_before_the_facts_are_known(paths: Paths, tmp_path: Path, acme: Upstream) -> None:
+    upstream = Upstream(tmp_path / "bpftrace")
+    upstream.commit({"tools/slowio.bt": script(1)}, tag="v0.17.0")
+    upstream.commit({"tools/slowio.bt": script(2)}, tag="v0.30.0")
+    fetched = threading.Event()
+
+    def take(step: Step) -> None:
+        if (step.source, step.phase) == ("acme", Phase.FETCHED):
+            fetched.set()
+
+    def find_out() -> Facts:
+        assert fetched.wait(30)  # a source whose revision no engine decides does not wait for the facts
+        return make_facts()
+
+    sources = (own_source(acme), released_source(upstream))
+    request = Request(sources=sources, asked=frozenset(("acme", "bpftrace")), facts=find_out, seconds=30.0)
+    report = sync(paths, request, take)
+    assert [one.revision for one in report.sources[1].origins] == ["v0.17.0", "v0.30.0"]
+
+
+def test_what_is_fetched_is_handed_on_once(paths: Paths, acme: Upstream) -> None:
+    fetched: list[Collected] = []
+    for _ in range(2):
+        run_sync(paths, own_source(acme), fetched=fetched.append)
+    assert [[entry.stem for entry in files.entries] for files in fetched] == [["slowio"]]
+
+
+def test_what_the_tree_is_made_from_cannot_be_had_and_nothing_is_written(paths: Paths, acme: Upstream) -> None:
+    def fail() -> TreeRules:
+        raise SettingsError("the catalog is wrong")
+
+    with pytest.raises(SettingsError, match="the catalog is wrong"):
+        run_sync(paths, own_source(acme), tree=fail)
+    assert list_snapshots(paths.snapshots) == ()
+    assert not paths.current.exists()
 
 
 def test_two_at_once_do_not_meet(paths: Paths, acme: Upstream) -> None:

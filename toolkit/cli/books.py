@@ -15,6 +15,7 @@ from toolkit.cli.session import Session
 from toolkit.errors import SettingsError, StateError, SyncFailed, ToolkitError, UsageError
 from toolkit.fleet.metrics import format_metrics
 from toolkit.fleet.textfile import choose_folder, write_textfile
+from toolkit.paths import Paths
 from toolkit.snapshot.journal import Journal, add_failure, add_report, append_log, change_journal, read_journal
 from toolkit.snapshot.store import current_name, read_current
 from toolkit.snapshot.sync import SyncReport
@@ -39,18 +40,22 @@ def fail_with_one(function: Callable[P, T]) -> Callable[P, T]:
 
 
 @contextmanager
-def note_failure(session: Session) -> Iterator[None]:
-    """Write down that a sync began; and how it ended, where the block raises anything at all."""
+def note_failure(paths: Paths, load: Callable[[], Session]) -> Iterator[None]:
+    """Write down that a sync began; and how it ended, where the block raises anything at all.
+
+    `load` gives the session of before, for the metrics.
+    """
     started = time.monotonic()
     with suppress(StateError):  # the sync itself will say why nothing can be written
-        append_log(session.paths, (f"sync started: toolkit {__version__}, process {os.getpid()}",))
+        append_log(paths, (f"sync started: toolkit {__version__}, process {os.getpid()}",))
     try:
         yield
     except BaseException as error:
-        problem, snapshot = _describe(error), current_name(session.paths.current) or ""
+        problem, snapshot = _describe(error), current_name(paths.current) or ""
         seconds, ended = round(time.monotonic() - started, 3), round(time.time(), 3)
         _write(
-            session,
+            paths,
+            load,
             lambda journal: add_failure(journal, problem, snapshot, seconds, ended),
             (f"sync FAILED: {problem}",),
         )
@@ -59,11 +64,12 @@ def note_failure(session: Session) -> Iterator[None]:
 
 def note_report(
     session: Session, asked: frozenset[str], report: SyncReport, lines: Iterable[str]
-) -> tuple[StateError, ...]:
+) -> tuple[ToolkitError, ...]:
     """Write down how a sync ended; gives what could not be written. `session` is that of the catalog after it."""
     end = f"sync {'FAILED' if report.failed else 'done'} in {report.seconds:.1f} s"
     ended = round(time.time(), 3)
-    return _write(session, lambda journal: add_report(journal, report, asked, ended), (*lines, end))
+    change = functools.partial(add_report, report=report, asked=asked, ended=ended)
+    return _write(session.paths, lambda: session, change, (*lines, end))
 
 
 def _describe(error: BaseException) -> str:
@@ -76,28 +82,31 @@ def _describe(error: BaseException) -> str:
             return f"a bug in toolkit: {type(error).__name__}: {error}"
 
 
-def _write(session: Session, change: Callable[[Journal], Journal], lines: Iterable[str]) -> tuple[StateError, ...]:
-    problems: list[StateError] = []
+def _write(
+    paths: Paths, load: Callable[[], Session], change: Callable[[Journal], Journal], lines: Iterable[str]
+) -> tuple[ToolkitError, ...]:
+    problems: list[ToolkitError] = []
     try:
-        journal = change_journal(session.paths, change, lines)
+        journal = change_journal(paths, change, lines)
     except StateError as error:
         problems.append(error)
-        journal = change(_read_what_is_there(session))
+        journal = change(_read_what_is_there(paths))
     try:
-        folder = choose_folder(session.settings, session.paths)
+        session = load()
+        folder = choose_folder(session.settings, paths)
         if folder:
-            snapshot = read_current(session.paths.snapshots, session.paths.current)
+            snapshot = read_current(paths.snapshots, paths.current)
             judged = judge_all(session.index.variants, session.facts)
             write_textfile(folder, format_metrics(journal, snapshot, judged))
-    except StateError as error:
+    except ToolkitError as error:
         problems.append(error)
         with suppress(StateError):
-            append_log(session.paths, (error.what,))
+            append_log(paths, (error.what,))
     return tuple(problems)
 
 
-def _read_what_is_there(session: Session) -> Journal:
+def _read_what_is_there(paths: Paths) -> Journal:
     try:
-        return read_journal(session.paths.journal)
+        return read_journal(paths.journal)
     except StateError:
         return Journal()

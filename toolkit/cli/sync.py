@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import click
 import msgspec
@@ -12,16 +12,18 @@ import msgspec
 from toolkit.catalog.load import Curated, load_sources
 from toolkit.choose import judge_all
 from toolkit.cli import render
+from toolkit.cli.ahead import load_ahead
 from toolkit.cli.books import fail_with_one, note_failure, note_report
 from toolkit.cli.narrate import say
 from toolkit.cli.progress import show_progress
-from toolkit.cli.session import Session, open_session
+from toolkit.cli.session import Session, own_paths
 from toolkit.cli.sync_report import Outcome, describe_problems, format_log, format_outcome
 from toolkit.cli.tree import make_rules
+from toolkit.config import load_settings
 from toolkit.errors import UsageError
 from toolkit.model import Facts, Index, Source, Status
 from toolkit.paths import Paths, data_folder
-from toolkit.snapshot.index import load_index
+from toolkit.snapshot.layout import Origin
 from toolkit.snapshot.origins import merge_sources
 from toolkit.snapshot.pins import load_pins
 from toolkit.snapshot.progress import Phase, Progress, Step
@@ -48,45 +50,52 @@ def command(names: tuple[str, ...], pinned: bool, timeout: int, wait: int, quiet
     Exits with 0 when it is done or nothing is new, 1 when anything failed, and 125 for a wrong option or setting.
     With --quiet it says nothing at all when it exits with 0; sync.log in the state folder says it always.
     """
-    session = open_session()
-    curated = _take_curated(session.index)
-    sources = merge_sources(curated.sources, session.settings.sources)
+    paths = own_paths()
+    settings = load_settings(paths.settings)
+    catalog = load_sources(data_folder())
+    sources = merge_sources(catalog, settings.sources)
     asked = _choose_sources(sources, names)
     pins = load_pins(data_folder()) if pinned else {}
     if pinned:
-        unpinned = [one.name for one in asked if one.name not in pins]
-        asked = tuple(one for one in asked if one.name in pins)
-        for name in () if quiet else unpinned:
-            click.echo(f"toolkit: {name} is not pinned; it stays as it is", err=True)
-    request = Request(
-        sources=sources,
-        asked=frozenset(one.name for one in asked),
-        facts=session.facts,
-        pins=pins,
-        keep=session.settings.keep,
-        seconds=float(timeout),
-        lock_wait=float(wait),
-        tree=make_rules(curated, session.paths),
-    )
+        asked = _choose_pinned(asked, pins, quiet=quiet)
     shown = tuple(one.name for one in asked) if not quiet and not as_json else ()
-    with _end_cleanly(session.paths), note_failure(session), show_progress(session.paths, shown) as progress:
-        report = sync(session.paths, request, progress)
-        after = _reload(session, report)
-        outcome = _judge(session, after, report, progress)
+    with (
+        _end_cleanly(paths),
+        load_ahead(paths, settings) as ahead,
+        note_failure(paths, ahead.session),
+        show_progress(paths, shown) as progress,
+    ):
+        request = Request(
+            sources=sources,
+            asked=frozenset(one.name for one in asked),
+            facts=ahead.facts.result,
+            pins=pins,
+            keep=settings.keep,
+            seconds=float(timeout),
+            lock_wait=float(wait),
+            tree=lambda: make_rules(_take_curated(ahead.index.result(), catalog), paths),
+            fetched=ahead.read,
+        )
+        report = sync(paths, request, progress)
+        before = ahead.session()
+        same = report.snapshot == report.before
+        after = before if same else msgspec.structs.replace(before, index=ahead.reload())
+        outcome = _judge(before, after, report, progress)
     unwritten = note_report(after, request.asked, report, format_log(outcome))
     if as_json:
         render.print_json(outcome)
     else:
-        _print_outcome(outcome, session.paths, quiet=quiet)
+        _print_outcome(outcome, paths, quiet=quiet)
     for error in unwritten:
         say(error.what, error.fix)
     return 1 if report.failed or unwritten else 0
 
 
-def _take_curated(index: Index) -> Curated:
+def _take_curated(index: Index, catalog: tuple[Source, ...]) -> Curated:
     """The curated catalog: but for its sources, the index holds it, and reading 13 files of YAML takes 25 ms."""
-    tools = tuple(tool for tool in index.tools if tool.curated)
-    return Curated(categories=index.categories, sources=load_sources(data_folder()), tools=tools)
+    return Curated(
+        categories=index.categories, sources=catalog, tools=tuple(tool for tool in index.tools if tool.curated)
+    )
 
 
 def _choose_sources(sources: tuple[Source, ...], names: tuple[str, ...]) -> tuple[Source, ...]:
@@ -95,6 +104,16 @@ def _choose_sources(sources: tuple[Source, ...], names: tuple[str, ...]) -> tupl
         if name not in known:
             raise UsageError(f"there is no git source named {name!r}", fix=f"there are: {', '.join(known)}")
     return tuple(known[name] for name in names) if names else sources
+
+
+def _choose_pinned(
+    asked: tuple[Source, ...], pins: Mapping[str, tuple[Origin, ...]], *, quiet: bool
+) -> tuple[Source, ...]:
+    """Those of the sources that are pinned; the others are named, and stay as they are."""
+    for one in asked:
+        if one.name not in pins and not quiet:
+            click.echo(f"toolkit: {one.name} is not pinned; it stays as it is", err=True)
+    return tuple(one for one in asked if one.name in pins)
 
 
 @contextlib.contextmanager
@@ -115,13 +134,6 @@ def _end_cleanly(paths: Paths) -> Iterator[None]:
         name = current_name(paths.current)
         say(f"interrupted; {f'the current snapshot is {name}' if name else 'there is no snapshot yet'}")
         raise
-
-
-def _reload(session: Session, report: SyncReport) -> Session:
-    """The session with the catalog after the sync."""
-    if report.snapshot == report.before:
-        return session
-    return msgspec.structs.replace(session, index=load_index(session.paths))
 
 
 def _judge(session: Session, after: Session, report: SyncReport, progress: Progress) -> Outcome:

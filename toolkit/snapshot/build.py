@@ -28,12 +28,10 @@ class Unreadable:
 def build_index(
     curated: Curated,
     found: tuple[Found, ...],
-    known: Mapping[str, Analysis],
-    analyse: Analyser = analysis.analyze,
+    reader: Reader,
 ) -> Index:
-    """Read and analyse every found file; `known` holds earlier analyses by `analysis_key`, to save the work."""
+    """Read and analyse every found file; what the reader has read before is not analysed again."""
     names = {name: tool.name for tool in curated.tools for name in (tool.name, *tool.aliases)}
-    reader = _Reader(known, analyse)
     variants: list[Variant] = []
     skipped: list[str] = []
     for one in found:
@@ -50,27 +48,36 @@ def build_index(
     )
 
 
-def analysis_key(one: Found, sha256: str) -> str:
-    """The key of `known`: the same bytes mean the same only to the same engine and under the same name.
+def analysis_key(engine: Engine, stem: str, sha256: str) -> str:
+    """The key of an analysis: the same bytes mean the same only to the same engine and under the same name.
 
     xfsslower and ext4slower are links to one program, fsslower, which acts on the name that it is started by.
     """
-    return f"{one.engine}:{one.stem}:{sha256}"
+    return f"{engine}:{stem}:{sha256}"
 
 
-class _Reader:
-    """Analyses each text once in a build: releases share most of their files, and a distribution changes only `#!`."""
+class Reader:
+    """Analyses each text once: releases share most of their files, and a distribution changes only `#!`.
 
-    def __init__(self, known: Mapping[str, Analysis], analyse: Analyser) -> None:
-        self._known = known
+    For one thread at a time.
+    """
+
+    def __init__(self, analyse: Analyser = analysis.analyze) -> None:
         self._analyse = analyse
+        self._known: dict[str, Analysis] = {}
         self._read: dict[str, Analysis] = {}
 
-    def read(self, one: Found, data: bytes, sha256: str) -> Analysis:
+    def learn(self, known: Mapping[str, Analysis]) -> None:
+        """Take over earlier analyses, by `analysis_key` of the whole file."""
+        self._known |= known
+
+    def read(self, engine: Engine, stem: str, data: bytes, sha256: str) -> Analysis:
+        """The analysis of these bytes, which have this SHA-256."""
         text = hide_interpreter(data)
-        key = analysis_key(one, sha256 if text is data else hashlib.sha256(text).hexdigest())
+        key = analysis_key(engine, stem, sha256 if text is data else hashlib.sha256(text).hexdigest())
         if key not in self._read:
-            self._read[key] = self._known.get(analysis_key(one, sha256)) or self._analyse(one.engine, text, one.stem)
+            known = self._known.get(analysis_key(engine, stem, sha256))
+            self._read[key] = known or self._analyse(engine, text, stem)
         return self._read[key]
 
 
@@ -83,14 +90,15 @@ def hide_interpreter(data: bytes) -> bytes:
     return _INTERPRETER.sub(b"#!/\n", data, count=1) if data.startswith(b"#!") else data
 
 
-def _take_file(one: Found, names: dict[str, str], reader: _Reader) -> Variant | Unreadable:
+def _take_file(one: Found, names: dict[str, str], reader: Reader) -> Variant | Unreadable:
     try:
         data, distrust = read_trusted(one)
     except OSError as error:
         return Unreadable(one.path, error.strerror or str(error))
     sha256 = hashlib.sha256(data).hexdigest()
+    read = reader.read(one.engine, one.stem, data, sha256)
     tool = names.get(one.stem, one.stem)
-    return Variant(tool=tool, found=one, analysis=reader.read(one, data, sha256), sha256=sha256, distrust=distrust)
+    return Variant(tool=tool, found=one, analysis=read, sha256=sha256, distrust=distrust)
 
 
 def _join_tools(curated: Curated, variants: tuple[Variant, ...]) -> tuple[Tool, ...]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from toolkit import __version__
 from toolkit.model import Index, Value
 from toolkit.paths import Paths, check_state_owner, data_folder, write_atomically
+
+if TYPE_CHECKING:
+    from toolkit.snapshot.build import Reader
 
 LAYOUT = 1  # raise it when the meaning of a stored index changes without its types changing
 
@@ -30,23 +34,24 @@ class Stored(Value, frozen=True):
     index: Index
 
 
-def load_index(paths: Paths) -> Index:
+def load_index(paths: Paths, reader: Reader | None = None) -> Index:
     """The catalog of this host: the stored one while every stamp holds, else built now and stored.
 
-    Raises SettingsError for a mistake in the curated catalog and StateError for state that is not ours to trust.
+    `reader` keeps what it reads, for who loads twice. Raises SettingsError for a mistake in the curated catalog and
+    StateError for state that is not ours to trust.
     """
     check_state_owner(paths.state, os.getuid())
     stored = _read_stored(paths.index)
     mine = stored is not None and stored.state == str(paths.state)
     if stored is not None and mine and all(_stamp(stamp.path) == stamp for stamp in stored.stamps):
         return stored.index
-    return _build(paths, stored)
+    return _build(paths, stored, reader)
 
 
-def _build(paths: Paths, stored: Stored | None) -> Index:
+def _build(paths: Paths, stored: Stored | None, reader: Reader | None) -> Index:
     # Building reads YAML and ELF; none of it is imported on the way that `list` takes when nothing changed.
     from toolkit.catalog.load import load_curated
-    from toolkit.snapshot.build import analysis_key, build_index
+    from toolkit.snapshot.build import Reader, analysis_key, build_index
     from toolkit.snapshot.found import discover_snapshot, document_packages
     from toolkit.snapshot.store import use_current
     from toolkit.sources import INHOUSE, PACKAGES
@@ -60,14 +65,15 @@ def _build(paths: Paths, stored: Stored | None) -> Index:
     local = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")))
     # A snapshot's files never change, so its receipt stands for them; 10,000 stat calls would cost 25 ms.
     stamps += [_stamp(one.path) for one in local]
-    known = {
-        analysis_key(variant.found, variant.sha256): variant.analysis
-        for variant in (stored.index.variants if stored and _same_code(stored, data) else ())
-    }
+    reader = reader or Reader()
+    if stored and _same_code(stored, data):
+        reader.learn(
+            {analysis_key(one.engine, one.found.stem, one.sha256): one.analysis for one in stored.index.variants}
+        )
     with use_current(paths.snapshots, paths.current) as snapshot:
         synced = discover_snapshot(snapshot) if snapshot else ()
         found = (*document_packages(local, snapshot, curated.sources), *synced)
-        index = build_index(curated, found, known)
+        index = build_index(curated, found, reader)
     built = Stored(written_by=_writer(), state=str(paths.state), stamps=tuple(stamps), index=index)
     try:
         write_atomically(paths.index, msgspec.msgpack.encode(built))

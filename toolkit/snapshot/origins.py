@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -38,9 +38,12 @@ def merge_sources(sources: tuple[Source, ...], given: Mapping[str, SourceSetting
 
 
 def resolve_revisions(
-    source: Source, heads: Mapping[str, str], tags: Mapping[str, str], default: str, facts: Facts
+    source: Source, heads: Mapping[str, str], tags: Mapping[str, str], default: str, facts: Callable[[], Facts]
 ) -> tuple[Wanted, ...]:
-    """The commits that a source's policy asks for, each once. Raises SourceError when one cannot be had."""
+    """The commits that a source's policy asks for, each once. Raises SourceError when one cannot be had.
+
+    The facts are asked for only where an engine's version decides: finding it out may take a while.
+    """
     found: dict[str, Wanted] = {}
     for policy in source.revisions:
         for wanted in _resolve(source, policy, heads, tags, default, facts):
@@ -49,7 +52,12 @@ def resolve_revisions(
 
 
 def _resolve(
-    source: Source, policy: str, heads: Mapping[str, str], tags: Mapping[str, str], default: str, facts: Facts
+    source: Source,
+    policy: str,
+    heads: Mapping[str, str],
+    tags: Mapping[str, str],
+    default: str,
+    facts: Callable[[], Facts],
 ) -> tuple[Wanted, ...]:
     if COMMIT.fullmatch(policy):
         ref = next((f"refs/tags/{name}" for name, commit in tags.items() if commit == policy), "")
@@ -68,13 +76,13 @@ def _resolve(
 
 
 def _match(
-    source: Source, heads: Mapping[str, str], tags: Mapping[str, str], default: str, facts: Facts
+    source: Source, heads: Mapping[str, str], tags: Mapping[str, str], default: str, facts: Callable[[], Facts]
 ) -> tuple[Wanted, ...]:
     """The newest tag that the installed engine can run, and the newest of all for `info` to show."""
     newest = newest_tag(tags, source.tags) if source.tags else None
     if newest is None:
         return (_latest(source, heads, default, "no releases: the newest commit"),)
-    version = engine_version(source.follows, facts) if source.follows else ()
+    version = engine_version(source.follows, facts()) if source.follows else ()
     fitting = match_tag(tags, version, source.tags) if version else None
     chosen = [_want(source, newest, tags[newest], f"refs/tags/{newest}", "the newest release")]
     if fitting and fitting != newest:

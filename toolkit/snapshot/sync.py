@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
@@ -74,16 +74,20 @@ class SyncReport(Value, frozen=True, omit_defaults=False):
 
 
 class Request(Value, frozen=True):
-    """What to sync: the sources, the host's facts for `match`, exact commits for some sources, and the bounds."""
+    """What to sync: the sources, the host's facts for `match`, exact commits for some sources, and the bounds.
+
+    Facts and tree are asked for when they are needed: the servers can be asked without.
+    """
 
     sources: tuple[Source, ...]
     asked: frozenset[str]  # the sources to ask; the others stay as they are
-    facts: Facts
+    facts: Callable[[], Facts]
     pins: dict[str, tuple[Origin, ...]] = {}
     keep: int = 5
     seconds: float = 300.0  # for each source
     lock_wait: float = 10.0
-    tree: TreeRules | None = None  # None: without the browsable tree
+    tree: Callable[[], TreeRules] | None = None  # None: without the browsable tree
+    fetched: Callable[[Collected], None] = lambda _: None  # gets the files of each revision that was not here
 
 
 def sync(paths: Paths, request: Request, progress: Progress) -> SyncReport:
@@ -102,7 +106,7 @@ def sync(paths: Paths, request: Request, progress: Progress) -> SyncReport:
         held = {origin: files for _, found in outcomes for origin, files in found.items()}
         after = _build(paths, request, held, before, progress)
         if after and request.tree:
-            mend_tree(after, request.tree)
+            mend_tree(after, request.tree())
         removed = collect_garbage(paths.snapshots, paths.current, request.keep) if after is not before else ()
     empty = Manifest(shape=SHAPE, rules="", origins=(), entries=())
     return SyncReport(
@@ -118,7 +122,7 @@ def sync(paths: Paths, request: Request, progress: Progress) -> SyncReport:
 def _stay_held(before: Snapshot, request: Request, started: float) -> SyncReport:
     """A rollback holds its snapshot: no source is asked. Its tree is mended all the same."""
     if request.tree:
-        mend_tree(before, request.tree)
+        mend_tree(before, request.tree())
     return SyncReport(
         snapshot=before.id,
         before=before.id,
@@ -173,6 +177,7 @@ def _sync_source(
             progress(Step(source=source.name, phase=Phase.FETCHING, text=said))
             store = open_store(paths.sources / f"{source.name}.git")
             found[one.origin] = fetch_origin(store, source, one, seconds=request.seconds)
+            request.fetched(found[one.origin])
     except ToolkitError as error:
         progress(Step(source=source.name, phase=Phase.FAILED, text=error.what))
         return _stay(source, before, started, error)
@@ -277,7 +282,7 @@ def _build(
         return before
     progress(Step(phase=Phase.BUILDING, text=f"a snapshot of {len(manifest.entries)} files"))
     notes = tuple(note for files in held.values() for note in files.notes)
-    derive = functools.partial(plant_tree, rules=request.tree) if request.tree else None
+    derive = functools.partial(plant_tree, rules=request.tree()) if request.tree else None
     snapshot = write_snapshot(paths.snapshots, manifest, contents, notes, derive)
     end_hold(paths.hold)  # one that does not count, of a snapshot that could become the current one again
     make_current(paths.snapshots, paths.current, snapshot.id)

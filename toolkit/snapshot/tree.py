@@ -107,11 +107,11 @@ def _is_planted(folder: Path, name: str) -> bool:
 
 def _list_tools(snapshot: Snapshot, rules: TreeRules) -> tuple[Tool, ...]:
     """The curated tools, and those that only the snapshot has, in the category that the index gives them."""
-    from toolkit.snapshot.build import build_index
+    from toolkit.snapshot.build import Reader, build_index
 
     known = {name for tool in rules.curated.tools for name in (tool.name, *tool.aliases)}
     found = tuple(one for one in discover_snapshot(snapshot) if one.stem not in known)
-    return build_index(rules.curated, found, {}).tools
+    return build_index(rules.curated, found, Reader()).tools
 
 
 def _build_tree(folder: Path, name: str, tools: tuple[Tool, ...], rules: TreeRules) -> None:
