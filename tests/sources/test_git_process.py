@@ -97,6 +97,24 @@ def test_a_child_that_keeps_stderr_open_does_not_hold_us() -> None:
     assert time.monotonic() - start < 4
 
 
+def test_what_git_says_just_before_it_ends_is_read() -> None:
+    """It may say it after we looked for its words, and before we look whether it has ended."""
+    (out, says), (err, held) = os.pipe(), os.pipe()
+
+    def end_with_a_word() -> bool:
+        if not said:
+            said.append(os.write(says, b"the last word"))
+        return True
+
+    said: list[int] = []
+    try:
+        read = git_process._drain(out, err, time.monotonic() + 5, 1 << 20, end_with_a_word)
+    finally:
+        for descriptor in (out, says, err, held):
+            os.close(descriptor)
+    assert read == (b"the last word", b"", "")
+
+
 def test_a_large_stderr_neither_blocks_nor_fills_memory() -> None:
     said = run_here("yes | head -c 3000000 >&2; echo end >&2; exit 3")
     assert said.status != 0

@@ -307,9 +307,10 @@ def _drain(
             left = end - time.monotonic()
             if left <= 0:
                 return bytes(out), bytes(err), "late"
+            over = ended()  # before the look, not after: what git says last, it may say between the two
             ready = selector.select(min(left, 0.1))
             # An ssh connection that persists (ControlPersist) keeps stderr open long after git is gone.
-            if not ready and ended():
+            if not ready and over:
                 break
             for key, _ in ready:
                 data = os.read(key.fd, 1 << 16)
