@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from tests.support.samples import make_facts, make_variant, requirement
-from toolkit.compat import DECIDERS, UNCHECKED, judge, parse_version
+from toolkit.answers import DECIDERS, UNCHECKED, parse_version
+from toolkit.compat import judge
 from toolkit.model import Engine, EngineFact, Fact, Facts, NeedKind, Status, Variant, Verdict
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from toolkit.config import Settings, load_settings
 from toolkit.errors import SettingsError
-from toolkit.model import Limits, Risk
+from toolkit.model import Risk
+from toolkit.runs import Limits
 
 
 def write(tmp_path: Path, text: str) -> Path:

@@ -13,8 +13,9 @@ PACKAGE = ROOT / "toolkit"
 
 # Low to high; an import points only downwards, or stays in its own room. The first prefix that fits decides.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("model", "errors"),
+    ("model", "runs", "errors"),
     (
+        "answers",
         "compat",
         "choose",
         "diagnose",

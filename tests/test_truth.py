@@ -15,8 +15,9 @@ from tests.launch.test_supervise import run
 from toolkit.choose import judge_all
 from toolkit.host import probe_facts
 from toolkit.launch.plan import make_plan
-from toolkit.model import Choice, Limits, Outcome, Result, Status, Tool, Variant
+from toolkit.model import Choice, Status, Tool, Variant
 from toolkit.paths import Paths
+from toolkit.runs import Limits, Outcome, Result
 from toolkit.snapshot.index import load_index
 
 pytestmark = [pytest.mark.root, pytest.mark.bpf, pytest.mark.bpftrace, pytest.mark.packages]

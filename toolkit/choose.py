@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from toolkit.compat import judge, parse_version
+from toolkit.answers import parse_version
+from toolkit.compat import judge
 from toolkit.model import Arguments, Choice, Engine, Facts, Judged, Status, Value, Variant, Verdict
 
 # Cheapest start first: a libbpf tool needs 0.1 s, bpftrace compiles for about 0.7 s, BCC runs clang for seconds.

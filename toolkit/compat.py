@@ -6,61 +6,22 @@ said to be unknown, never assumed. Judging one requirement gives an Answer: met,
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Set
-from fnmatch import fnmatchcase
-
+from toolkit.answers import MET, Answer, answer_need, engine_version, find_missing_engine, parse_version
 from toolkit.model import (
     ATTACH_KINDS,
     Engine,
-    Fact,
     Facts,
     Need,
     NeedKind,
     Reason,
     Requirement,
     Status,
-    Value,
     Variant,
     Verdict,
 )
 
 # CAP_SYS_ADMIN is what root had before Linux 5.8 split CAP_BPF and CAP_PERFMON from it (commit 2c78ee898d8f).
 RIGHTS = ("bpf", "perfmon")
-
-# Whose kernel releases look how, and what installs their headers. A kernel of one's own, or of a cloud, has no such
-# package, and a command that cannot work is worse than none.
-HEADER_PACKAGES: tuple[tuple[frozenset[str], str, str], ...] = (
-    (
-        frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "pop", "kali"}),
-        r"-(amd64|arm64|armmp|powerpc64le|s390x|riscv64|generic|lowlatency|aws|azure|gcp|oracle|kvm|raspi|rpi|ibm)$",
-        "apt-get install -y linux-headers-{}",
-    ),
-    (
-        frozenset({"fedora", "rhel", "centos", "rocky", "almalinux", "ol", "amzn"}),
-        r"\.(fc|el|amzn)\d+",
-        "dnf install -y kernel-devel-{}",
-    ),
-    (
-        frozenset({"opensuse-leap", "opensuse-tumbleweed", "sles"}),
-        r"-default$",
-        "zypper install -y kernel-default-devel",
-    ),
-    (frozenset({"arch"}), r"-arch\d", "pacman -S --noconfirm linux-headers"),
-)
-
-TRACEFS_FIX = "mount -t tracefs nodev /sys/kernel/tracing"
-
-
-class Answer(Value, frozen=True, kw_only=False):
-    """Whether one need is met: True, False or None for unknown; `cause` says why it is not met, `fix` what helps."""
-
-    met: bool | None
-    cause: str = ""
-    fix: str = ""
-
-
-MET = Answer(True)
 
 
 def judge(variant: Variant, facts: Facts) -> Verdict:
@@ -107,33 +68,6 @@ _BPF_FIX = (
     "in a container: start it with --privileged, or --cap-add BPF --cap-add PERFMON and a seccomp profile that "
     "allows bpf(2); on a host: CONFIG_BPF_SYSCALL=y"
 )
-
-
-def find_missing_engine(engine: Engine, facts: Facts) -> Reason | None:
-    """Why an engine cannot start anything here, or None when it can."""
-    if engine is Engine.SHELL or any(one.name is engine for one in facts.engines):
-        return None
-    why = facts.missing_engines.get(engine, "it was not found")
-    return Reason(text=f"no {engine} engine: {why}", need=Need(kind=NeedKind.ENGINE, name=engine))
-
-
-def engine_version(engine: Engine, facts: Facts) -> tuple[int, ...]:
-    """The version of an engine as numbers, () when it is not there or says nothing readable."""
-    text = next((one.version for one in facts.engines if one.name is engine), "")
-    return parse_version(text)
-
-
-def parse_version(text: str) -> tuple[int, ...]:
-    """Numbers of a dotted version up to the first part that is none: 'v0.17.0-1' gives (0, 17, 0)."""
-    numbers: list[int] = []
-    for part in text.lstrip("v").split("."):
-        digits = part[: next((at for at, sign in enumerate(part) if sign not in "0123456789"), len(part))]
-        if not digits:
-            break
-        numbers.append(int(digits[:9]))
-        if digits != part:
-            break
-    return tuple(numbers)
 
 
 # --- Requirements -------------------------------------------------------------------------------------------------
@@ -194,12 +128,6 @@ def answer_requirement(requirement: Requirement, facts: Facts) -> Answer:
     return Answer(met, "; and ".join(causes), next(iter(fixes), ""))
 
 
-def answer_need(need: Need, facts: Facts) -> Answer:
-    """Whether one need is met by these facts; what no fact speaks of is taken as met (UNCHECKED)."""
-    decide = DECIDERS.get(need.kind)
-    return decide(need, facts) if decide else MET
-
-
 def _spokesman(requirement: Requirement) -> Need:
     """The need that stands for the requirement in a message: the first with a name."""
     return next((need for need in requirement.any_of if need.name), requirement.any_of[0])
@@ -221,160 +149,3 @@ def _fold(misses: list[tuple[Need, Answer]]) -> tuple[Reason, ...]:
 
 def _blocked(*reasons: Reason) -> Verdict:
     return Verdict(status=Status.BLOCKED, reasons=reasons)
-
-
-# --- One need at a time -------------------------------------------------------------------------------------------
-
-
-def _in_set(name: str, known: Fact[Set[str]], missing: str) -> Answer:
-    """Whether a name, or anything a wildcard matches, is in a set of facts."""
-    if known.value is None:
-        return Answer(None, known.unknown)
-    if name in known.value:
-        return MET
-    if any(sign in name for sign in "*?[") and any(fnmatchcase(one, name) for one in known.value):
-        return MET
-    return Answer(False, missing)
-
-
-def _tracepoint(need: Need, facts: Facts) -> Answer:
-    if facts.tracepoints.value is None:
-        return _no_tracefs(facts)
-    return _in_set(need.name, facts.tracepoints, f"this kernel has no tracepoint {need.name}")
-
-
-def _no_tracefs(facts: Facts) -> Answer:
-    return Answer(None, facts.tracepoints.unknown, "" if facts.tracefs.known else TRACEFS_FIX)
-
-
-def _raw_tracepoint(need: Need, facts: Facts) -> Answer:
-    if facts.tracepoints.value is None:
-        return _no_tracefs(facts)
-    # A raw tracepoint has no system in its name. sys_enter and sys_exit are shown under raw_syscalls. Some raw
-    # tracepoints are declared without an event (DECLARE_TRACE), so tracefs does not show them: pelt_cfs_tp and kin.
-    if need.name.endswith("_tp"):
-        return Answer(None, f"tracefs does not show bare tracepoints such as {need.name}")
-    if any(one.partition(":")[2] == need.name for one in facts.tracepoints.value):
-        return MET
-    return Answer(False, f"this kernel has no tracepoint {need.name}")
-
-
-def _tp_btf(need: Need, facts: Facts) -> Answer:
-    btf = _btf(need, facts)
-    return _raw_tracepoint(need, facts) if btf.met else btf
-
-
-def _kprobe(need: Need, facts: Facts) -> Answer:
-    if facts.kprobes.value is False:
-        unset = facts.config.value is not None and facts.config.value.get("CONFIG_KPROBES", "n") != "y"
-        if unset:
-            return Answer(False, "no kprobes in this kernel (CONFIG_KPROBES is not set)")
-        return Answer(False, f"kprobes cannot be attached here ({facts.kprobes.origin})")
-    if facts.kprobes.value is None:
-        return Answer(None, facts.kprobes.unknown)
-    if not need.name:
-        return MET
-    return _in_set(need.name, facts.functions, f"no function {need.name} to attach a kprobe to")
-
-
-def _fentry(need: Need, facts: Facts) -> Answer:
-    if facts.fentry.value is False:
-        return Answer(False, f"fentry programs are refused here ({facts.fentry.origin})")
-    if facts.fentry.value is None:
-        return Answer(None, facts.fentry.unknown)
-    if not need.name:
-        return MET
-    return _in_set(need.name, facts.btf_functions, f"BTF has no function {need.name} for fentry")
-
-
-def _uprobe(need: Need, facts: Facts) -> Answer:
-    if facts.uprobes.value is False:
-        return Answer(False, f"no uprobes in this kernel ({facts.uprobes.origin})")
-    return MET if facts.uprobes.value else Answer(None, facts.uprobes.unknown)
-
-
-def _perf_event(need: Need, facts: Facts) -> Answer:
-    family = need.name.partition(":")[0]
-    if family != "hardware":
-        return MET
-    if facts.pmus.value is None:
-        return Answer(None, facts.pmus.unknown)
-    # The processor's PMU is called cpu, or cpu_core and cpu_atom on hybrids, armv8_pmuv3_0 and kin on Arm.
-    if any(one.startswith(("cpu", "armv", "apple_")) for one in facts.pmus.value):
-        return MET
-    return Answer(False, "no hardware counters here (no CPU PMU, as in most virtual machines)")
-
-
-def _btf(need: Need, facts: Facts) -> Answer:
-    if facts.btf.known:
-        return MET
-    return Answer(False, facts.btf.unknown, "boot a kernel with CONFIG_DEBUG_INFO_BTF=y")
-
-
-def _headers(need: Need, facts: Facts) -> Answer:
-    if facts.headers.known:
-        return MET
-    return Answer(False, f"no headers of kernel {facts.release} here", header_fix(facts))
-
-
-def header_fix(facts: Facts) -> str:
-    """How to get the running kernel's headers: the package that holds them, if this kernel came in a package."""
-    for names, kernels, command in HEADER_PACKAGES:
-        if facts.distribution in names and re.search(kernels, facts.release):
-            return command.format(facts.release)
-    where = f"/lib/modules/{facts.release}/build"
-    return f"build this kernel with CONFIG_IKHEADERS=m, or put its headers in {where}"
-
-
-def _kernel_symbol(need: Need, facts: Facts) -> Answer:
-    if facts.symbols.known:
-        return _in_set(need.name, facts.symbols, f"kallsyms has no {need.name} (CONFIG_KALLSYMS_ALL is not set?)")
-    config = facts.config.value
-    if config is not None and config.get("CONFIG_KALLSYMS_ALL", "n") != "y":
-        return Answer(False, f"kallsyms has no data symbols such as {need.name} (CONFIG_KALLSYMS_ALL is not set)")
-    return Answer(None, facts.symbols.unknown)
-
-
-def _engine(need: Need, facts: Facts) -> Answer:
-    name, _, wanted = need.name.partition(">=")
-    if name == Engine.SHELL:
-        return MET
-    engine = Engine(name)
-    missing = find_missing_engine(engine, facts)
-    if missing is not None:
-        return Answer(False, missing.text, missing.fix)
-    have = engine_version(engine, facts)
-    if not wanted or not have or have >= parse_version(wanted):
-        return MET
-    return Answer(False, f"it needs {name} {wanted} or newer; here is {'.'.join(map(str, have))}")
-
-
-# What variants need and facts do not hold yet: a verdict does not depend on these, and the README says so. `run`
-# warns when a tool attaches to nothing all the same.
-UNCHECKED = frozenset(
-    {
-        NeedKind.STRUCT_FIELD,
-        NeedKind.USER_HEADER,
-        NeedKind.PROGRAM,
-        NeedKind.LSM,
-        NeedKind.ITER,
-        NeedKind.STRUCT_OPS,
-        NeedKind.NETWORK,
-        NeedKind.ATTACH,
-    }
-)
-
-DECIDERS: dict[NeedKind, Callable[[Need, Facts], Answer]] = {
-    NeedKind.TRACEPOINT: _tracepoint,
-    NeedKind.RAW_TRACEPOINT: _raw_tracepoint,
-    NeedKind.TP_BTF: _tp_btf,
-    NeedKind.KPROBE: _kprobe,
-    NeedKind.FENTRY: _fentry,
-    NeedKind.UPROBE: _uprobe,
-    NeedKind.USDT: _uprobe,
-    NeedKind.PERF_EVENT: _perf_event,
-    NeedKind.BTF: _btf,
-    NeedKind.HEADERS: _headers,
-    NeedKind.KERNEL_SYMBOL: _kernel_symbol,
-    NeedKind.ENGINE: _engine,
-}

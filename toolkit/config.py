@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from toolkit.errors import SettingsError
-from toolkit.model import Limits, Risk, Value
+from toolkit.model import Risk, Value
+from toolkit.runs import Limits
 
 if TYPE_CHECKING:
     from toolkit.documents import Entry

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from toolkit.compat import TRACEFS_FIX, find_missing_rights, header_fix
+from toolkit.answers import TRACEFS_FIX, header_fix
+from toolkit.compat import find_missing_rights
 from toolkit.model import Engine, Facts, Index, Value
 
 DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "pop", "kali"})

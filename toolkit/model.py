@@ -1,8 +1,8 @@
 """Every type that two rooms of this house share: frozen, small, and importing nothing of ours.
 
 Read it top to bottom and you know the domain: what a person asks for (Tool), what can be started (Variant), what
-that needs (Requirement), what this host offers (Facts), what follows (Verdict), and what is done about it (Plan,
-Result). Times are seconds and sizes are bytes unless a name says otherwise.
+that needs (Requirement), what this host offers (Facts), and what follows (Verdict). What is
+done about it (Plan, Result) is in `runs`. Times are seconds and sizes are bytes unless a name says otherwise.
 """
 
 from __future__ import annotations
@@ -107,12 +107,19 @@ class NeedKind(StrEnum):
     NETWORK = "network"  # XDP, tc, socket filters: name is the program type
     ATTACH = "attach"  # any other kind of program; name is its section or probe type
     KERNEL_SYMBOL = "kernel_symbol"  # a data symbol whose address is taken: kaddr("avenrun")
-    STRUCT_FIELD = "struct_field"  # name: struct.field
+    STRUCT_FIELD = "struct_field"  # name: struct.field, or a type alone
+    TRACEPOINT_FIELD = "tracepoint_field"  # name: system:event.field
+    HELPER = "helper"  # a BPF helper function; name: bpf_get_func_ip
+    MAP_TYPE = "map_type"  # name as in enum bpf_map_type: ringbuf
+    PROGRAM_TYPE = "program_type"  # name as in enum bpf_prog_type: tracing
     HEADERS = "headers"  # kernel headers of the running kernel, or kheaders; name: the header, if one is named
     USER_HEADER = "user_header"  # a header of /usr/include
     BTF = "btf"
     ENGINE = "engine"  # name: engine, or engine>=version
-    PROGRAM = "program"  # an executable or library that is traced or called
+    PROGRAM = "program"  # an executable or library that is traced or called: a path, or a name for $PATH
+    FILE = "file"  # a path that it reads: /sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq
+    PYTHON_MODULE = "python_module"  # a module that a bcc tool imports: elftools
+    PLATFORM = "platform"  # what the hardware or the kernel must be: x86_64, intel; name: machine or vendor
 
 
 # The needs that name a place where a program is attached; the others are things that it reads or is run by.
@@ -131,6 +138,20 @@ ATTACH_KINDS = frozenset(
         NeedKind.STRUCT_OPS,
         NeedKind.NETWORK,
         NeedKind.ATTACH,
+    }
+)
+
+
+# What lies outside the kernel, named by a path or a name: looked up for those that variants name.
+LOOKED_KINDS = frozenset(
+    {
+        NeedKind.UPROBE,
+        NeedKind.USDT,
+        NeedKind.USER_HEADER,
+        NeedKind.PROGRAM,
+        NeedKind.FILE,
+        NeedKind.PYTHON_MODULE,
+        NeedKind.PLATFORM,
     }
 )
 
@@ -224,6 +245,7 @@ class Index(Value, frozen=True):
     tools: tuple[Tool, ...]
     variants: tuple[Variant, ...]
     skipped: tuple[str, ...] = ()  # files that were there but could not be taken, each with its reason
+    outside: tuple[Need, ...] = ()  # what the variants need outside of the kernel, each once: to be looked up
 
 
 # --- What this host offers ----------------------------------------------------------------------------------------
@@ -240,6 +262,9 @@ class Fact(msgspec.Struct, Generic[T], frozen=True, omit_defaults=True):
     def known(self) -> bool:
         """Whether there is a value."""
         return self.value is not None
+
+
+UNREAD: Fact[AbstractSet[str]] = Fact(unknown="it was not read")
 
 
 class EngineFact(Value, frozen=True):
@@ -279,6 +304,12 @@ class Facts(Value, frozen=True):
     unprivileged_bpf_disabled: Fact[int]
     kptr_restrict: Fact[int]
     memlock: Fact[int]  # RLIMIT_MEMLOCK in bytes, -1 for unlimited
+    fields: Fact[AbstractSet[str]] = UNREAD  # BTF's types and their members: task_struct, task_struct.pid
+    formats: Fact[AbstractSet[str]] = UNREAD  # the fields of tracepoints: sched:sched_switch.prev_pid
+    features: Fact[AbstractSet[str]] = UNREAD  # helper:bpf_get_func_ip, map_type:ringbuf, program_type:tracing
+    filesystems: Fact[AbstractSet[str]] = UNREAD  # that the kernel knows now: /proc/filesystems
+    modules: Fact[AbstractSet[str]] = UNREAD  # that are loaded, built in, or could be loaded
+    looked: dict[str, bool] = {}  # needs of LOOKED_KINDS as text, and whether the host meets them; absent: unknown
     engines: tuple[EngineFact, ...] = ()
     missing_engines: dict[str, str] = {}  # engine -> why it is not there
 
@@ -336,65 +367,3 @@ class Choice(Value, frozen=True):
     duration: float | None = None  # seconds that INTERVAL COUNT asks for, when the arguments end the run
     ends_itself: bool = False  # the variant takes INTERVAL COUNT and stops by itself
     passed_over: tuple[Judged, ...] = ()
-
-
-# --- What is done about it ----------------------------------------------------------------------------------------
-
-
-class Limits(Value, frozen=True):
-    """The bounds of one run."""
-
-    duration: float = 60.0
-    grace: float = 10.0  # between SIGINT and SIGTERM
-    output_bytes: int = 64 << 20
-    nice: int = 5
-
-
-class Plan(Value, frozen=True):
-    """The whole decision of one run, made before anything starts."""
-
-    tool: str
-    category: str
-    choice: Choice
-    argv: tuple[str, ...]
-    env: dict[str, str]
-    limits: Limits
-    deadline: float  # seconds from start after which it is stopped
-    asked: bool  # the deadline is the duration that was asked for: reaching it is success
-
-
-class Outcome(StrEnum):
-    """How a run ended."""
-
-    ENDED = "ended"  # the tool ended by itself
-    DURATION = "duration"  # the duration asked for is over
-    LIMIT = "limit"  # a limit ended it
-    INTERRUPTED = "interrupted"  # a person or a signal to toolkit ended it
-    OUTPUT_CLOSED = "output closed"  # nobody reads what it prints any more
-    FAILED = "failed"  # toolkit could not run it
-
-
-class Cost(Value, frozen=True):
-    """What a run's BPF programs cost, from the kernel's own statistics."""
-
-    time: float = 0.0  # seconds since start
-    programs: int = 0
-    attached: tuple[str, ...] = ()  # one entry a link or perf event: "tp_btf sched_switch"
-    run_ns: int = 0
-    run_count: int = 0
-    unknown: str = ""  # why it could not be read
-
-
-class Result(Value, frozen=True):
-    """What came of a run."""
-
-    outcome: Outcome
-    status: int  # toolkit's exit status
-    tool_status: int | None  # the tool's own; negative for a signal
-    seconds: float
-    stdout_bytes: int
-    stderr_bytes: int
-    dropped_bytes: int
-    cost: Cost
-    peak_memory: int | None
-    detail: str = ""

@@ -38,6 +38,11 @@ class Paths(Value, frozen=True):
         return self.state / "cache" / "facts.msgpack"
 
     @property
+    def looked(self) -> Path:
+        """What was found out of programs and libraries that tools trace."""
+        return self.state / "cache" / "looked.msgpack"
+
+    @property
     def sources(self) -> Path:
         """The folder of bare repositories, one a source."""
         return self.state / "sources"

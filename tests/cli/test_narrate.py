@@ -13,7 +13,8 @@ from toolkit.cli.narrate import describe_cost, describe_end, describe_trouble
 from toolkit.cli.sinks import write_all
 from toolkit.errors import CannotRun
 from toolkit.launch.guard import check_programs
-from toolkit.model import Analysis, Cost, Outcome, Plan, Result
+from toolkit.model import Analysis
+from toolkit.runs import Cost, Outcome, Plan, Result
 
 RESULT = Result(
     outcome=Outcome.DURATION,

@@ -17,7 +17,7 @@ from toolkit.model import Engine, Fact, Facts
 FACT_FIELDS = tuple(
     name
     for name in Facts.__struct_fields__
-    if name not in ("release", "machine", "distribution", "capabilities", "engines", "missing_engines")
+    if name not in ("release", "machine", "distribution", "capabilities", "looked", "engines", "missing_engines")
 )
 
 

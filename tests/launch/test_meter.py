@@ -13,7 +13,7 @@ import pytest
 from tests.launch.test_supervise import run
 from tests.support.plans import plan_for
 from toolkit.launch.meter import Meter, read_process
-from toolkit.model import Outcome
+from toolkit.runs import Outcome
 
 SCRIPT = "tracepoint:sched:sched_switch { @switches = count(); } interval:s:1 { @seconds = count(); }"
 

@@ -7,7 +7,8 @@ import pytest
 from tests.support.samples import make_facts, make_variant
 from toolkit.errors import CannotRun
 from toolkit.launch.plan import build_argv, build_environment, decide_deadline, make_plan, outlives_limit
-from toolkit.model import Choice, Engine, Limits, Status, Tool, Variant, Verdict
+from toolkit.model import Choice, Engine, Status, Tool, Variant, Verdict
+from toolkit.runs import Limits
 
 
 def choice(variant: Variant, *arguments: str, duration: float | None = None, ends_itself: bool = False) -> Choice:

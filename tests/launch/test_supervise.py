@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.plans import fake_tool, plan_for
 from toolkit.launch.supervise import LAST_WORDS, Sinks, exit_status, supervise
-from toolkit.model import Cost, Outcome, Plan, Result
+from toolkit.runs import Cost, Outcome, Plan, Result
 
 DRIVER = Path(__file__).parent.parent / "support" / "launch.py"
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import NoSuchRecording, StateError
-from toolkit.model import Cost, Outcome, Result, Status, Verdict
+from toolkit.model import Status, Verdict
 from toolkit.output.frames import Text
 from toolkit.recordings.layout import SHAPE, RunRecord
 from toolkit.recordings.read import find_recording, list_recordings
 from toolkit.recordings.write import Recorder, new_id
+from toolkit.runs import Cost, Outcome, Result
 
 
 def make_run(identifier: str = "20261123T100000Z-runqlat-0001") -> RunRecord:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from toolkit.model import Analysis, Choice, Engine, Found, Limits, Plan, Status, Variant, Verdict
+from toolkit.model import Analysis, Choice, Engine, Found, Status, Variant, Verdict
+from toolkit.runs import Limits, Plan
 
 FAKE_TOOLS = Path(__file__).parent.parent / "fake_tools"
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from toolkit.cli.session import Session
+from toolkit.cli.session import Session, join_session
 from toolkit.config import Settings
 from toolkit.host import load_facts
 from toolkit.model import Facts, Index
@@ -31,15 +31,16 @@ class Ahead:
 
     def session(self) -> Session:
         """Everything as it was before the sync. Raises ToolkitError."""
-        return Session(self.paths, self.settings, self.index.result(), self.facts.result())
+        return join_session(self.paths, self.settings, self.index.result(), self.facts.result())
 
     def read(self, files: Collected) -> None:
         """Have the tools among these files analysed, so that the catalog after the sync is built sooner."""
         self.reading.submit(self._read, files)
 
-    def reload(self) -> Index:
-        """The catalog as it is now."""
-        return self.reading.submit(load_index, self.paths, self.reader).result()
+    def reload(self) -> Session:
+        """Everything as it is after the sync. Raises ToolkitError."""
+        index = self.reading.submit(load_index, self.paths, self.reader).result()
+        return join_session(self.paths, self.settings, index, self.facts.result())
 
     def _read(self, files: Collected) -> None:
         for entry in files.entries:

@@ -13,7 +13,8 @@ import click
 
 from toolkit.cli.render import format_bytes, format_duration, terminal_width
 from toolkit.launch.plan import outlives_limit
-from toolkit.model import Cost, Outcome, Plan, Result, Status
+from toolkit.model import Status
+from toolkit.runs import Cost, Outcome, Plan, Result
 
 LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have seen an attachment
 INDENT = " " * 9  # below "toolkit: "

@@ -14,9 +14,10 @@ from toolkit.cli import narrate, render
 from toolkit.cli.session import own_paths
 from toolkit.cli.sinks import write_all
 from toolkit.errors import StateError
-from toolkit.model import Outcome, Value
+from toolkit.model import Value
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import find_recording, list_recordings
+from toolkit.runs import Outcome
 
 
 class RecordingList(Value, frozen=True, omit_defaults=False):

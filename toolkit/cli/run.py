@@ -20,9 +20,10 @@ from toolkit.errors import StateError, UsageError
 from toolkit.launch.guard import check_file, check_programs, check_risk
 from toolkit.launch.plan import make_plan
 from toolkit.launch.supervise import supervise
-from toolkit.model import Choice, Limits, Plan, Result, Risk
+from toolkit.model import Choice, Risk
 from toolkit.recordings.layout import SHAPE, RunRecord
 from toolkit.recordings.write import Recorder, new_id
+from toolkit.runs import Limits, Plan, Result
 from toolkit.snapshot.use import use_snapshot
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+
 from toolkit.config import Settings, load_settings
 from toolkit.host import load_facts
+from toolkit.host.looked import look_up
 from toolkit.model import Facts, Index, Value
 from toolkit.paths import Paths, check_state_owner, find_paths
 from toolkit.snapshot.index import load_index
@@ -26,7 +29,13 @@ class Session(Value, frozen=True, kw_only=False):
 def open_session() -> Session:
     """Load everything for this user on this host. Raises ToolkitError."""
     paths = own_paths()
-    return Session(paths, load_settings(paths.settings), load_index(paths), load_facts(paths.facts))
+    return join_session(paths, load_settings(paths.settings), load_index(paths), load_facts(paths.facts))
+
+
+def join_session(paths: Paths, settings: Settings, index: Index, facts: Facts) -> Session:
+    """A session of these, with the facts about what the catalog's variants name outside of the kernel."""
+    looked = look_up(index.outside, cache=paths.looked)
+    return Session(paths, settings, index, msgspec.structs.replace(facts, looked=looked))
 
 
 def own_home(paths: Paths) -> str:

@@ -12,10 +12,11 @@ import msgspec
 
 from toolkit.cli.render import SHAPE
 from toolkit.launch.supervise import Sinks
-from toolkit.model import Cost, Outcome, Plan, Result, Value
+from toolkit.model import Value
 from toolkit.output.frames import Frame, Histogram
 from toolkit.output.parse import FrameParser
 from toolkit.recordings.write import Recorder
+from toolkit.runs import Cost, Outcome, Plan, Result
 
 ASK_EVERY = 100  # milliseconds
 GiveUp = Callable[[], bool]

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Iterator, Mapping
 
 import click
-import msgspec
 
 from toolkit.catalog.load import Curated, load_sources
 from toolkit.choose import judge_all
@@ -78,8 +77,7 @@ def command(names: tuple[str, ...], pinned: bool, timeout: int, wait: int, quiet
         )
         report = sync(paths, request, progress)
         before = ahead.session()
-        same = report.snapshot == report.before
-        after = before if same else msgspec.structs.replace(before, index=ahead.reload())
+        after = before if report.snapshot == report.before else ahead.reload()
         outcome = _judge(before, after, report, progress)
     unwritten = note_report(after, request.asked, report, format_log(outcome))
     if as_json:

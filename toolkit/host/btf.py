@@ -47,7 +47,7 @@ class Btf:
 
 def read_btf(data: bytes, base: Btf | None = None) -> Btf:
     """Read the BTF of the kernel, or of a module on top of the kernel's. Raises BtfError."""
-    words, own_strings = _sections(data)
+    words, own_strings = split_sections(data)
     strings = (base.strings if base else "") + own_strings
     offsets, count = _find_functions(words)
     first = 1 + (base.types if base else 0)
@@ -77,7 +77,7 @@ def read_btf_functions(tree: Tree, kernel: Fact[Btf]) -> Fact[AbstractSet[str]]:
     if kernel.value is None:
         return Fact(unknown=kernel.unknown)
     names = set(kernel.value.functions)
-    for module in _list_modules(tree):
+    for module in list_modules(tree):
         try:
             names |= read_btf(tree.read(f"{BTF}/{module}"), kernel.value).functions.keys()
         except (OSError, BtfError):  # unloaded meanwhile, or built for another kernel
@@ -85,14 +85,15 @@ def read_btf_functions(tree: Tree, kernel: Fact[Btf]) -> Fact[AbstractSet[str]]:
     return Fact(Names.of(names), origin=BTF)
 
 
-def _list_modules(tree: Tree) -> tuple[str, ...]:
+def list_modules(tree: Tree) -> tuple[str, ...]:
+    """The modules that have BTF of their own."""
     try:
         return tuple(name for name in tree.entries(BTF) if name != "vmlinux")
     except OSError:
         return ()
 
 
-def _sections(data: bytes) -> tuple[array[int], str]:
+def split_sections(data: bytes) -> tuple[array[int], str]:
     """The type section as words in this machine's order, and the string section."""
     if len(data) < HEADER.size:
         raise BtfError(f"the BTF is cut off: {len(data)} bytes are less than a header")

@@ -18,7 +18,17 @@ from toolkit.host.names import Names
 from toolkit.model import Fact, Facts
 
 # Fields of Facts that hold thousands of names, stored as text beside them: see Names.
-BIG = ("tracepoints", "functions", "btf_functions", "symbols")
+BIG = (
+    "tracepoints",
+    "functions",
+    "btf_functions",
+    "symbols",
+    "fields",
+    "formats",
+    "features",
+    "filesystems",
+    "modules",
+)
 
 # What no fingerprint sees (a security module's policy, a replaced library) is seen a day later at the latest.
 LONGEST_AGE = 86400.0

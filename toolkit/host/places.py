@@ -39,6 +39,7 @@ BTF = "/sys/kernel/btf"
 KERNEL_BTF = f"{BTF}/vmlinux"
 KHEADERS = "/sys/kernel/kheaders.tar.xz"  # CONFIG_IKHEADERS, since Linux 5.2
 MODULES = "/proc/modules"
+FILESYSTEMS = "/proc/filesystems"
 PROCESS_STATUS = "/proc/self/status"
 PROCESS_LIMITS = "/proc/self/limits"
 SYSCTLS = "/proc/sys/kernel"
@@ -64,3 +65,17 @@ def bcc_libraries(machine: str) -> tuple[str, ...]:
     """Where the library behind the bcc module may lie."""
     folders = (f"/usr/lib/{machine}-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib64", "/usr/local/lib")
     return tuple(f"{folder}/libbcc.so.0" for folder in folders)
+
+
+def module_lists(release: str) -> tuple[str, ...]:
+    """depmod(8)'s lists: the modules that there are files of, and those that are built in."""
+    return (f"/lib/modules/{release}/modules.dep", f"/lib/modules/{release}/modules.builtin")
+
+
+def library_folders() -> tuple[str, ...]:
+    """Where the dynamic linker finds libraries on the distributions that there are, without ld.so.cache."""
+    machines = ("x86_64", "aarch64", "s390x", "powerpc64le", "riscv64", "arm")
+    several = tuple(
+        f"{top}/{one}-linux-gnu{'eabihf' * (one == 'arm')}" for one in machines for top in ("/usr/lib", "/lib")
+    )
+    return (*several, "/usr/lib64", "/lib64", "/usr/lib", "/lib", "/usr/local/lib")

@@ -10,9 +10,12 @@ import msgspec
 
 from toolkit.host import places, trials
 from toolkit.host.btf import read_btf_functions, read_kernel_btf
+from toolkit.host.btf_types import read_kernel_types
 from toolkit.host.engines import Missing, find_bcc, find_bpftrace, find_native, find_shell
+from toolkit.host.formats import read_formats
 from toolkit.host.headers import find_headers
 from toolkit.host.kconfig import read_config
+from toolkit.host.kmodules import read_filesystems, read_modules
 from toolkit.host.limits import read_capabilities, read_lockdown, read_memlock
 from toolkit.host.symbols import data_symbols, read_symbols
 from toolkit.host.tracefs import find_tracefs, read_functions, read_tracepoints
@@ -31,10 +34,10 @@ def probe(tree: Tree) -> Probed:
     """Read and try everything; only the running host is tried and has engines."""
     if not tree.live:
         why = {str(engine): trials.NOT_LIVE for engine in Engine}
-        return Probed(msgspec.structs.replace(_probe_kernel(tree), missing_engines=why), settled=True)
+        return Probed(msgspec.structs.replace(probe_kernel(tree), missing_engines=why), settled=True)
     with ThreadPoolExecutor(max_workers=2) as pool:
         bpftrace, bcc = pool.submit(find_bpftrace), pool.submit(find_bcc)
-        facts = _probe_kernel(tree)
+        facts = probe_kernel(tree)
         asked: dict[Engine, EngineFact | Missing] = {
             Engine.BPFTRACE: bpftrace.result(),
             Engine.BCC: bcc.result(),
@@ -48,13 +51,15 @@ def probe(tree: Tree) -> Probed:
     return Probed(facts, settled=facts.bpf.known and not passing)
 
 
-def _probe_kernel(tree: Tree) -> Facts:
-    """Everything but the engines."""
+def probe_kernel(tree: Tree) -> Facts:
+    """Everything but the engines, and what variants name outside of the kernel."""
     release = _read_release(tree)
     capabilities = read_capabilities(tree)
     config, lockdown, tracefs = read_config(tree, release), read_lockdown(tree), find_tracefs(tree)
     symbols, btf, may_load = read_symbols(tree), read_kernel_btf(tree), trials.try_bpf(tree)
     kprobes = trials.try_kprobes(tree, tracefs, config, lockdown, capabilities)
+    tracepoints = read_tracepoints(tree, tracefs)
+    fields, features = read_kernel_types(tree)
     sysctls = {name: tree.number(f"{places.SYSCTLS}/{name}") for name in places.RESTRICTIONS}
     return Facts(
         release=release,
@@ -64,7 +69,7 @@ def _probe_kernel(tree: Tree) -> Facts:
         bpf=may_load,
         config=config,
         tracefs=tracefs,
-        tracepoints=read_tracepoints(tree, tracefs),
+        tracepoints=tracepoints,
         kprobes=kprobes,
         functions=read_functions(tree, tracefs, kprobes, symbols),
         fentry=trials.try_fentry(tree, may_load, btf),
@@ -79,6 +84,11 @@ def _probe_kernel(tree: Tree) -> Facts:
         unprivileged_bpf_disabled=sysctls["unprivileged_bpf_disabled"],
         kptr_restrict=sysctls["kptr_restrict"],
         memlock=read_memlock(tree),
+        fields=fields,
+        formats=read_formats(tree, tracefs, tracepoints),
+        features=features,
+        filesystems=read_filesystems(tree),
+        modules=read_modules(tree, release),
     )
 
 

@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 
 from toolkit.errors import CannotRun
-from toolkit.model import Plan, Risk, Tool, Variant
+from toolkit.model import Risk, Tool, Variant
+from toolkit.runs import Plan
 from toolkit.trust import find_distrust, read_trusted
 
 # `heavy` is a warning, not a gate: the caps of a run bound its cost.

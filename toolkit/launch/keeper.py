@@ -21,7 +21,7 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 
-from toolkit.model import Plan
+from toolkit.runs import Plan
 
 MARK = "TOOLKIT_RUN"  # the variable by which a run's processes know each other
 PR_SET_PDEATHSIG = 1

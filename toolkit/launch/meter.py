@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from toolkit.host import bpf
 from toolkit.launch.keeper import list_descendants
-from toolkit.model import Cost
+from toolkit.runs import Cost
 
 # Names of the values that BPF_TASK_FD_QUERY gives (enum bpf_task_fd_type in include/uapi/linux/bpf.h).
 PERF_TYPES = ("raw_tracepoint", "tracepoint", "kprobe", "kretprobe", "uprobe", "uretprobe")

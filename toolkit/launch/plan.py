@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from toolkit.errors import CannotRun
-from toolkit.model import Choice, Engine, Facts, Limits, Plan, Tool
+from toolkit.model import Choice, Engine, Facts, Tool
+from toolkit.runs import Limits, Plan
 
 # Seconds that a tool which ends itself gets to start and to end, beyond the time that its arguments ask for: BCC's
 # clang takes some, and `30 2` under a limit of 60 s must not be cut short of its last summary.

@@ -18,7 +18,7 @@ from types import FrameType
 
 from toolkit.launch.keeper import Order, keep_tool, sweep_marked
 from toolkit.launch.meter import Meter
-from toolkit.model import Cost, Outcome, Plan, Result
+from toolkit.runs import Cost, Outcome, Plan, Result
 
 CHUNK = 1 << 16
 LAST_WORDS = 1 << 20  # bytes that a tool may still print after it reached its output cap: its maps

@@ -7,7 +7,8 @@ when they came, one line `O|E delay bytes` each (seconds since the line before; 
 
 from __future__ import annotations
 
-from toolkit.model import Result, Value, Verdict
+from toolkit.model import Value, Verdict
+from toolkit.runs import Result
 
 SHAPE = 1  # of run.json and result.json; raised when a field changes its meaning
 

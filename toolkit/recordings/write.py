@@ -11,10 +11,10 @@ from typing import BinaryIO
 import msgspec
 
 from toolkit.errors import StateError
-from toolkit.model import Cost, Result
 from toolkit.output.frames import Frame
 from toolkit.paths import make_folder, write_atomically
 from toolkit.recordings.layout import SHAPE, ResultRecord, RunRecord
+from toolkit.runs import Cost, Result
 
 STREAMS = {"O": "stdout", "E": "stderr"}
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from toolkit import analysis
 from toolkit.catalog.guess import guess_category
 from toolkit.catalog.load import Curated
-from toolkit.model import Analysis, Engine, Found, Index, Tool, Variant
+from toolkit.model import LOOKED_KINDS, Analysis, Engine, Found, Index, Need, Tool, Variant
 from toolkit.trust import read_trusted
 
 Analyser = Callable[[Engine, bytes, str], Analysis]
@@ -45,7 +45,15 @@ def build_index(
         tools=_join_tools(curated, tuple(variants)),
         variants=tuple(variants),
         skipped=tuple(skipped),
+        outside=find_outside(variants),
     )
+
+
+def find_outside(variants: Iterable[Variant]) -> tuple[Need, ...]:
+    """What variants need outside of the kernel, each need once."""
+    requirements = (requirement for variant in variants for requirement in variant.analysis.requirements)
+    needs = (need for requirement in requirements for need in requirement.any_of)
+    return tuple(dict.fromkeys(need for need in needs if need.kind in LOOKED_KINDS and need.name))
 
 
 def analysis_key(engine: Engine, stem: str, sha256: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from toolkit.compat import engine_version
+from toolkit.answers import engine_version
 from toolkit.config import SourceSettings
 from toolkit.errors import SourceError
 from toolkit.model import Facts, Source, Value
