@@ -14,12 +14,16 @@ from typing import Any
 import msgspec
 
 from toolkit.analysis import analyze
+from toolkit.catalog.load import load_troubles
 from toolkit.compat import judge
 from toolkit.host.capture import read_capture
 from toolkit.host.looked import look_up
 from toolkit.host.tree import Tree
 from toolkit.model import Engine, EngineFact, Facts, Found, Variant
+from toolkit.paths import data_folder
+from toolkit.snapshot.build import list_needs
 from toolkit.sources import PACKAGES
+from toolkit.troubles import find_troubles
 
 ENGINES = {
     "debian12": {Engine.BPFTRACE: "0.17.0", Engine.BCC: "0.26.0"},
@@ -62,7 +66,9 @@ def main() -> None:
     parser.add_argument("--roots", type=Path, default=Path("/tmp/roots"))
     parser.add_argument("--mirrors", type=Path, default=Path("/tmp/mirrors"))
     parser.add_argument("--show", action="store_true")
+    parser.add_argument("--without-known", action="store_true", help="do without catalog/known.yaml")
     options = parser.parse_args()
+    troubles = () if options.without_known else load_troubles(data_folder())
     extract(options.mirrors / "book.git", "09f8a3a", options.roots / "book")
     extract(options.mirrors / "bpftrace.git", "e1b7c3934", options.roots / "bpftrace")
     total: Counter[str] = Counter()
@@ -81,13 +87,16 @@ def main() -> None:
                 if line["source"].startswith("packages:"):
                     print("not found", path)
                     continue
-                found = Found(upstream="x", source="x", stem=stem, engine=engine, path=path)
+                upstream = "book" if "book" in line["source"] else "bpftrace"
+                found = Found(upstream=upstream, source=upstream, stem=stem, engine=engine, path=path)
             data = Path(path).read_bytes()
-            variant = Variant(tool=found.stem, found=found, analysis=analyze(found.engine, data, found.stem))
-            needs = (need for one in variant.analysis.requirements for need in one.any_of)
-            looked = look_up(needs, Tree(options.roots / engines), Path("/tmp/looked-" + engines))
+            read = analyze(found.engine, data, found.stem)
+            variant = Variant(tool=found.stem, found=found, analysis=read, troubles=find_troubles(troubles, found))
+            looked = look_up(list_needs(variant), Tree(options.roots / engines), Path("/tmp/looked-" + engines))
             verdict = judge(variant, msgspec.structs.replace(facts, looked=looked))
             matrix[line["verdict"], str(verdict.status)] += 1
+            bare = judge(msgspec.structs.replace(variant, troubles=()), msgspec.structs.replace(facts, looked=looked))
+            total["right without known.yaml"] += line["verdict"] == bare.status
             if line["verdict"] != verdict.status and options.show:
                 why = "; ".join(reason.text for reason in verdict.reasons)[:150]
                 print(
@@ -99,7 +108,8 @@ def main() -> None:
         print(
             f"{truth.stem}: {right} of {sum(matrix.values())} = {right / max(1, sum(matrix.values())):.1%}  {dict(matrix)}"
         )
-    print(f"all: {total['right'] / total['all']:.2%}")
+    bare = total["right without known.yaml"] / total["all"]
+    print(f"all: {total['right'] / total['all']:.2%}; without known.yaml {bare:.2%}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "runs", "errors"),
     (
         "answers",
+        "troubles",
+        "alternatives",
+        "matrix",
         "compat",
         "choose",
         "diagnose",

@@ -16,9 +16,11 @@ from toolkit.model import (
     Reason,
     Requirement,
     Status,
+    Trouble,
     Variant,
     Verdict,
 )
+from toolkit.troubles import answer_trouble
 
 # CAP_SYS_ADMIN is what root had before Linux 5.8 split CAP_BPF and CAP_PERFMON from it (commit 2c78ee898d8f).
 RIGHTS = ("bpf", "perfmon")
@@ -84,15 +86,32 @@ def _judge_requirements(variant: Variant, facts: Facts) -> Verdict:
             continue
         place = unknown if answer.met is None else blocked if requirement.essential or strict else partial
         place.append((_spokesman(requirement), answer))
-    if blocked:
-        return _blocked(*_fold(blocked))
-    if unknown:
-        return Verdict(status=Status.UNKNOWN, reasons=_fold(unknown))
-    if not partial:
+    known = {status: _list_known(variant, facts, status) for status in (Status.BLOCKED, Status.PARTIAL, Status.UNKNOWN)}
+    if blocked or known[Status.BLOCKED]:
+        return _blocked(*_fold(blocked), *map(_tell, known[Status.BLOCKED]))
+    if unknown or known[Status.UNKNOWN]:
+        reasons = (
+            *_fold(unknown),
+            *(_tell(one, "it is not known whether it is so here") for one in known[Status.UNKNOWN]),
+        )
+        return Verdict(status=Status.UNKNOWN, reasons=reasons)
+    if not partial and not known[Status.PARTIAL]:
         return Verdict(status=Status.RUNS)
-    blind = not _sees_something(variant, facts)
+    blind = any(one.blind for one in known[Status.PARTIAL]) or not _sees_something(variant, facts)
     text = "it would start, attach to no event and print nothing" if blind else "its output would be incomplete"
-    return Verdict(status=Status.PARTIAL, reasons=(*_fold(partial), Reason(text=text)), blind=blind)
+    reasons = (*_fold(partial), *map(_tell, known[Status.PARTIAL]), Reason(text=text))
+    return Verdict(status=Status.PARTIAL, reasons=reasons, blind=blind)
+
+
+def _list_known(variant: Variant, facts: Facts, status: Status) -> tuple[Trouble, ...]:
+    """The known troubles of a variant that lead to a status here: those that strike, or of which that is unknown."""
+    answers = ((one, answer_trouble(one, facts)) for one in variant.troubles)
+    return tuple(one for one, met in answers if (Status.UNKNOWN if met is None else met and one.status) is status)
+
+
+def _tell(trouble: Trouble, doubt: str = "") -> Reason:
+    text = f"known: {trouble.symptom}: {trouble.why}"
+    return Reason(text=f"{text}; {doubt}" if doubt else text, fix=trouble.fix, link=trouble.link)
 
 
 def _gives_up_on_any_probe(variant: Variant, facts: Facts) -> bool:

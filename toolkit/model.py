@@ -84,6 +84,7 @@ class Tool(Value, frozen=True):
     aliases: tuple[str, ...] = ()
     risk: tuple[Risk, ...] = ()
     symptoms: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()  # tools that answer a similar question, the nearest first
     curated: bool = True  # False: found on the host but not in the catalog, the category is guessed from its probes
 
 
@@ -117,6 +118,7 @@ class NeedKind(StrEnum):
     BTF = "btf"
     ENGINE = "engine"  # name: engine, or engine>=version
     PROGRAM = "program"  # an executable or library that is traced or called: a path, or a name for $PATH
+    HEADER_TEXT = "header_text"  # what a kernel header says: linux/minmax.h:BUILD_BUG_ON_MSG, or a header's name alone
     FILE = "file"  # a path that it reads: /sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq
     PYTHON_MODULE = "python_module"  # a module that a bcc tool imports: elftools
     PLATFORM = "platform"  # what the hardware or the kernel must be: x86_64, intel; name: machine or vendor
@@ -148,6 +150,7 @@ LOOKED_KINDS = frozenset(
         NeedKind.UPROBE,
         NeedKind.USDT,
         NeedKind.USER_HEADER,
+        NeedKind.HEADER_TEXT,
         NeedKind.PROGRAM,
         NeedKind.FILE,
         NeedKind.PYTHON_MODULE,
@@ -218,12 +221,38 @@ class Found(Value, frozen=True):
     made_for: str = ""  # the engine's release that it is a part of: "bpftrace>=0.26.1"
 
 
+class Status(StrEnum):
+    """Whether a variant works on a host."""
+
+    RUNS = "runs"
+    PARTIAL = "partial"  # starts, but some probes cannot attach: its output would be incomplete
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+
+
+class Trouble(Value, frozen=True):
+    """Known trouble that no text shows: which variants have it, on hosts that meet all of `has` and none of `lacks`."""
+
+    id: str
+    variants: tuple[str, ...]  # patterns of ids: bcc/sofdsnoop
+    status: Status  # blocked or partial
+    symptom: str  # what a person sees
+    why: str
+    link: str
+    revisions: str = ""  # versions of the source or package: ">=0.26,<0.27"; empty: any revision
+    has: tuple[Need, ...] = ()
+    lacks: tuple[Need, ...] = ()
+    blind: bool = False  # it starts and attaches to nothing
+    fix: str = ""
+
+
 class Variant(Value, frozen=True):
     """One implementation of a tool: a file at a revision of a source."""
 
     tool: str
     found: Found
     analysis: Analysis
+    troubles: tuple[Trouble, ...] = ()  # of the curated ones, those that concern this file at this revision
     sha256: str = ""
     distrust: str = ""  # why root must not run this file; empty when it is root's and nobody else can write it
 
@@ -317,15 +346,6 @@ class Facts(Value, frozen=True):
 # --- What follows -------------------------------------------------------------------------------------------------
 
 
-class Status(StrEnum):
-    """Whether a variant works on a host."""
-
-    RUNS = "runs"
-    PARTIAL = "partial"  # starts, but some probes cannot attach: its output would be incomplete
-    BLOCKED = "blocked"
-    UNKNOWN = "unknown"
-
-
 class Basis(StrEnum):
     """Where a verdict comes from."""
 
@@ -339,6 +359,7 @@ class Reason(Value, frozen=True):
     text: str
     fix: str = ""
     need: Need | None = None
+    link: str = ""  # where more is said of it
 
 
 class Verdict(Value, frozen=True):

@@ -92,6 +92,8 @@ def _look(looker: Looker, need: Need) -> bool | None:
             return _defines(looker, path, f"usdt:{probe}")
         case NeedKind.USER_HEADER:
             return _has_header(looker.tree, need.name)
+        case NeedKind.HEADER_TEXT:
+            return _says_header(looker.tree, *need.name.partition(":")[::2])
         case NeedKind.FILE:
             return looker.tree.exists(need.name) if need.name.startswith("/") else None
         case NeedKind.PYTHON_MODULE:
@@ -169,6 +171,30 @@ def _has_header(tree: Tree, name: str) -> bool:
     except OSError:
         return False
     return any(tree.exists(f"{folder}/{name}") for folder in folders)
+
+
+def _says_header(tree: Tree, name: str, wanted: str) -> bool | None:
+    """Whether a header of the running kernel has a text; None without headers, or when a tree has several kernels'."""
+    for folder in _list_header_folders(tree):
+        if not tree.exists(f"{folder}/include/linux"):  # Debian keeps what all processors share in `source`
+            continue
+        try:
+            return wanted in tree.text(f"{folder}/include/{name}")
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return None
+    return None
+
+
+def _list_header_folders(tree: Tree) -> tuple[str, ...]:
+    if tree.live:
+        return places.header_folders(os.uname().release)
+    try:
+        releases = tree.entries("/lib/modules")
+    except OSError:
+        return ()
+    return places.header_folders(releases[0]) if len(releases) == 1 else ()
 
 
 def _has_module(tree: Tree, name: str) -> bool:

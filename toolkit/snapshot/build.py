@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 from toolkit import analysis
 from toolkit.catalog.guess import guess_category
 from toolkit.catalog.load import Curated
 from toolkit.model import LOOKED_KINDS, Analysis, Engine, Found, Index, Need, Tool, Variant
+from toolkit.troubles import find_troubles
 from toolkit.trust import read_trusted
 
 Analyser = Callable[[Engine, bytes, str], Analysis]
@@ -38,8 +41,9 @@ def build_index(
         taken = _take_file(one, names, reader)
         if isinstance(taken, Unreadable):
             skipped.append(f"{taken.path}: {taken.why}")
-        else:
-            variants.append(taken)
+            continue
+        troubles = find_troubles(curated.troubles, one)
+        variants.append(msgspec.structs.replace(taken, troubles=troubles) if troubles else taken)
     return Index(
         categories=curated.categories,
         tools=_join_tools(curated, tuple(variants)),
@@ -51,9 +55,16 @@ def build_index(
 
 def find_outside(variants: Iterable[Variant]) -> tuple[Need, ...]:
     """What variants need outside of the kernel, each need once."""
-    requirements = (requirement for variant in variants for requirement in variant.analysis.requirements)
-    needs = (need for requirement in requirements for need in requirement.any_of)
+    needs = (need for variant in variants for need in list_needs(variant))
     return tuple(dict.fromkeys(need for need in needs if need.kind in LOOKED_KINDS and need.name))
+
+
+def list_needs(variant: Variant) -> Iterator[Need]:
+    """Every need that a verdict on a variant asks of: those of its requirements, and of its known troubles."""
+    for requirement in variant.analysis.requirements:
+        yield from requirement.any_of
+    for trouble in variant.troubles:
+        yield from (*trouble.has, *trouble.lacks)
 
 
 def analysis_key(engine: Engine, stem: str, sha256: str) -> str:

@@ -88,9 +88,9 @@ def _own_files(data: Path) -> tuple[Path, ...]:
     package = Path(__file__).resolve().parent.parent
     code = (package / "analysis", package / "sources", package / "catalog")
     return (
-        *(data / name for name in ("categories.yaml", "sources.yaml", "tools")),
+        *(data / name for name in ("categories.yaml", "sources.yaml", "known.yaml", "tools")),
         *sorted((data / "tools").glob("*.yaml")),
-        package / "model.py",
+        *(package / f"{name}.py" for name in ("model", "troubles", "answers")),
         *(path for folder in code for path in sorted(folder.glob("*.py"))),
     )
 
