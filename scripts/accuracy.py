@@ -108,8 +108,8 @@ def main() -> None:
         print(
             f"{truth.stem}: {right} of {sum(matrix.values())} = {right / max(1, sum(matrix.values())):.1%}  {dict(matrix)}"
         )
-    bare = total["right without known.yaml"] / total["all"]
-    print(f"all: {total['right'] / total['all']:.2%}; without known.yaml {bare:.2%}")
+    without = total["right without known.yaml"] / total["all"]
+    print(f"all: {total['right'] / total['all']:.2%}; without known.yaml {without:.2%}")
 
 
 if __name__ == "__main__":

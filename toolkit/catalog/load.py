@@ -142,7 +142,7 @@ def _read_trouble(entry: Entry) -> Trouble:
     given = convert_entry(entry, TroubleEntry)
     if given.revisions and not is_range(given.revisions):
         raise point_at(entry, f"{given.revisions!r} is not a range of versions such as >=0.26,<0.27", "revisions")
-    if given.blind and given.verdict != Status.PARTIAL:
+    if given.blind and given.verdict == "blocked":
         raise point_at(entry, "only what is partial can be blind", "blind")
     return Trouble(
         id=_check_name(entry, entry.key),

@@ -26,6 +26,7 @@ COMMANDS = {
     "source": "The program text of a tool.",
     "tree": "The catalog as a tree, and the folder whose files run its tools.",
     "which": "Which variant `run` would take, and its file.",
+    "check": "Which tools or files run on which kernels with which engines: a matrix.",
     "run": "Run the best variant of a tool, within limits, recorded.",
     "sync": "The latest tools from git, at the revision that fits each engine.",
     "snapshots": "The built catalogs on this host: list, show, diff, rollback, unhold, gc.",
@@ -55,6 +56,8 @@ def _load(name: str) -> click.Command:  # noqa: C901  one case a command
             from toolkit.cli.tree import command
         case "which":
             from toolkit.cli.which import command
+        case "check":
+            from toolkit.cli.check import command
         case "run":
             from toolkit.cli.run import command
         case "sync":

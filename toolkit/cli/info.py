@@ -170,5 +170,7 @@ def _format_variant(one: Judged, width: int | None, paths: Paths, *, is_chosen: 
         yield from render.wrap(reason.text, 6, width)
         if reason.fix:
             yield from render.wrap(f"to mend it: {reason.fix}", 8, width)
+        if reason.link:
+            yield from render.wrap(f"see {reason.link}", 8, width)
     if found.example:
         yield from render.wrap(f"examples: {_shorten(found.example, paths)}", 6, width)
