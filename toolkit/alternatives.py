@@ -48,6 +48,11 @@ def find_alternative(tool: Tool, variants: Iterable[Variant], index: Index, fact
     return found
 
 
+def make_alternative(variant: Variant, facts: Facts, *, same: bool) -> Alternative:
+    """A variant that runs, as what to use instead."""
+    return Alternative(variant.tool, variant.id, describe_attachment(variant, facts), same)
+
+
 def describe_attachment(variant: Variant, facts: Facts) -> str:
     """What a variant attaches to on this host, in words: "the tracepoint sock:inet_sock_set_state"."""
     met = tuple(dict.fromkeys(_list_attached(variant, facts)))
@@ -72,5 +77,4 @@ def _take_running(variants: tuple[Variant, ...], facts: Facts, *, same: bool) ->
     judged = judge_all(variants, facts)
     if not judged or judged[0].verdict.status is not Status.RUNS:
         return None
-    best = judged[0].variant
-    return Alternative(best.tool, best.id, describe_attachment(best, facts), same)
+    return make_alternative(judged[0].variant, facts, same=same)

@@ -152,7 +152,7 @@ def _name_hosts(facts: tuple[Path, ...]) -> tuple[str, ...]:
 
 def _find_subjects(index: Index, what: tuple[str, ...], *, everything: bool) -> tuple[Subject, ...]:
     by_tool: dict[str, list[Variant]] = {}
-    for variant in index.variants:
+    for variant in sorted(index.variants, key=lambda one: one.id):
         by_tool.setdefault(variant.tool, []).append(variant)
     named = tuple(
         Subject(name=tool.name, variants=tuple(by_tool[tool.name]))
@@ -175,7 +175,8 @@ def _find_subject(index: Index, text: str) -> tuple[Subject, ...]:
         raise UsageError(error.what, fix=error.fix) from error
     if not asked.variants:
         raise UsageError(f"no variant of {asked.tool.name} is on this host", fix="`toolkit sync` fetches those of git")
-    return (Subject(name=text if asked.pinned else asked.tool.name, variants=asked.variants),)
+    variants = tuple(sorted(asked.variants, key=lambda one: one.id))
+    return (Subject(name=text if asked.pinned else asked.tool.name, variants=variants),)
 
 
 def _read_files(index: Index, path: Path) -> tuple[Subject, ...]:

@@ -9,6 +9,12 @@ from toolkit.cli import render
 from toolkit.matrix import Cell, Column, FailOn, Row, list_failures
 from toolkit.model import Engine, Status, Value, Verdict
 
+CSV_FIELDS = (
+    *("name", "variant", "revision", "engine", "path"),
+    *("kernel", "release", "engines"),
+    *("status", "blind", "assuming", "why"),
+)
+
 
 class ColumnInfo(Value, frozen=True, omit_defaults=False):
     """A kernel with its engines; `engines` by name, as they were judged."""
@@ -90,20 +96,14 @@ def format_csv(rows: tuple[Row, ...], columns: tuple[Column, ...]) -> tuple[str,
     """A header, and a line for each row and kernel."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        ("name", "variant", "revision", "engine", "path", "kernel", "release", "engines")
-        + ("status", "blind", "assuming", "why")
-    )
+    writer.writerow(CSV_FIELDS)
     for row in rows:
         about = _describe_row(row)
         for column, cell in zip(columns, row.cells, strict=True):
-            writer.writerow(
-                (about.name, cell.variant.id, about.revision, cell.variant.engine, about.path, column.name)
-                + (column.facts.release, "; ".join(column.engines), cell.verdict.status)
-                + ("yes" if cell.verdict.blind else "no", "; ".join(cell.assuming), _join_reasons(cell.verdict))
-            )
+            engines = "; ".join(column.engines)
+            why = "; ".join(reason.text for reason in cell.verdict.reasons)
+            status, blind = cell.verdict.status, "yes" if cell.verdict.blind else "no"
+            where = (column.name, column.facts.release, engines)
+            which = (about.name, cell.variant.id, cell.variant.found.revision, cell.variant.engine, about.path)
+            writer.writerow((*which, *where, status, blind, "; ".join(cell.assuming), why))
     return tuple(stream.getvalue().splitlines())
-
-
-def _join_reasons(verdict: Verdict) -> str:
-    return "; ".join(reason.text for reason in verdict.reasons)

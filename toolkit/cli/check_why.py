@@ -51,11 +51,15 @@ def _assumed(cell: Cell) -> str:
 
 
 def _group(row: Row, columns: tuple[Column, ...]) -> Iterator[tuple[Cell, str]]:
-    grouped: dict[Cell, list[str]] = {}
+    grouped: list[tuple[Cell, list[str]]] = []
     for cell, column in zip(row.cells, columns, strict=True):
-        if cell.verdict.status is not Status.RUNS:
-            grouped.setdefault(cell, []).append(name_column(column))
-    for cell, names in grouped.items():
+        if cell.verdict.status is Status.RUNS:
+            continue
+        same = next((names for other, names in grouped if other == cell), None)
+        if same is None:
+            grouped.append((cell, same := []))
+        same.append(name_column(column))
+    for cell, names in grouped:
         yield cell, "" if len(names) == len(columns) else ", ".join(names)
 
 

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import click
 
+from toolkit.alternatives import Alternative, describe_attachment, find_alternative
 from toolkit.catalog.query import resolve_name
 from toolkit.choose import choose, judge_all
 from toolkit.cli import render
@@ -35,7 +36,11 @@ class VariantInfo(Value, frozen=True, omit_defaults=False):
 
 
 class ToolInfo(Value, frozen=True, omit_defaults=False):
-    """The document of `info --json`; `chosen` is what `run` would take and `why`, "" when nothing runs."""
+    """The document of `info --json`.
+
+    `chosen` is what `run` would take and `why`, "" when nothing runs; `instead` then is what runs and answers the same
+    or a similar question, or null.
+    """
 
     shape: int
     kernel: str
@@ -43,6 +48,8 @@ class ToolInfo(Value, frozen=True, omit_defaults=False):
     chosen: str
     chosen_revision: str
     why: str
+    through: str
+    instead: Alternative | None
     variants: tuple[VariantInfo, ...]
 
 
@@ -58,13 +65,22 @@ def command(tool: str, as_json: bool) -> None:
     asked = resolve_name(session.index, tool)
     judged = judge_all(asked.variants, session.facts)
     chosen = choose(asked.variants, session.facts, pinned=asked.pinned).choice
+    through = describe_attachment(chosen.variant, session.facts) if chosen else ""
+    instead = None if chosen else find_alternative(asked.tool, asked.variants, session.index, session.facts)
     if as_json:
-        render.print_json(_make_info(session, asked.tool, judged, chosen))
+        render.print_json(_make_info(session, asked.tool, judged, chosen, through, instead))
         return
-    render.print_lines(_format(asked.tool, judged, chosen, session.paths))
+    render.print_lines(_format(asked.tool, judged, chosen, session.paths, through, instead))
 
 
-def _make_info(session: Session, tool: Tool, judged: tuple[Judged, ...], chosen: Choice | None) -> ToolInfo:
+def _make_info(
+    session: Session,
+    tool: Tool,
+    judged: tuple[Judged, ...],
+    chosen: Choice | None,
+    through: str,
+    instead: Alternative | None,
+) -> ToolInfo:
     return ToolInfo(
         shape=render.SHAPE,
         kernel=session.facts.release,
@@ -72,6 +88,8 @@ def _make_info(session: Session, tool: Tool, judged: tuple[Judged, ...], chosen:
         chosen=chosen.variant.id if chosen else "",
         chosen_revision=chosen.variant.found.revision if chosen else "",
         why=chosen.why if chosen else "",
+        through=through,
+        instead=instead,
         variants=tuple(_make_variant(one) for one in judged),
     )
 
@@ -94,7 +112,14 @@ def _make_variant(one: Judged) -> VariantInfo:
     )
 
 
-def _format(tool: Tool, judged: tuple[Judged, ...], chosen: Choice | None, paths: Paths) -> Iterator[str]:
+def _format(
+    tool: Tool,
+    judged: tuple[Judged, ...],
+    chosen: Choice | None,
+    paths: Paths,
+    through: str,
+    instead: Alternative | None,
+) -> Iterator[str]:
     width = render.terminal_width()
     yield render.paint(tool.name, bold=True) + f"  {tool.summary}"
     yield ""
@@ -109,10 +134,15 @@ def _format(tool: Tool, judged: tuple[Judged, ...], chosen: Choice | None, paths
     yield ""
     if not judged:
         yield "  No variant of it is on this host. `toolkit doctor` says which packages hold tools."
+        yield from _labelled("instead", f"{instead}", width) if instead else ()
         return
     taken = chosen.variant if chosen else None
     if chosen:
         yield from _labelled("run takes", f"{_name(chosen.variant)}: {chosen.why}", width)
+        yield from _labelled("through", through, width) if through else ()
+        yield ""
+    elif instead:
+        yield from _labelled("instead", f"{instead}", width)
         yield ""
     for group in _group(judged, taken):
         yield from _format_variant(group[0], width, paths, is_chosen=group[0].variant is taken)

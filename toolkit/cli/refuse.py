@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from toolkit.alternatives import find_alternative, make_alternative
 from toolkit.catalog.query import Asked
 from toolkit.choose import Chosen, choose
 from toolkit.cli.session import Session
@@ -20,7 +21,8 @@ def refuse(asked: Asked, chosen: Chosen, session: Session, arguments: tuple[str,
     if rights:
         return CannotRun(f"cannot run {name}: {rights.text}", fix=rights.fix)
     misfits = {variant.id: why for variant, why in chosen.misfits}
-    lines = [f"  {one.variant.id}: {misfits.get(one.variant.id) or _reasons(one)}" for one in chosen.judged]
+    told = (f"  {one.variant.id}: {misfits.get(one.variant.id) or _reasons(one)}" for one in chosen.judged)
+    lines = tuple(dict.fromkeys(told))  # a file may be held at several revisions, and lack the same at each
     instead = _instead(asked, session, arguments)
     fixes = tuple(dict.fromkeys(_fixes(chosen.judged)))
     fix = "\n         ".join((*(f"to mend it: {fix}" for fix in fixes[:2]), *instead))
@@ -44,12 +46,18 @@ def _fixes(judged: tuple[Judged, ...]) -> tuple[str, ...]:
 
 
 def _instead(asked: Asked, session: Session, arguments: tuple[str, ...]) -> tuple[str, ...]:
-    """Another variant of the same tool, when the name pinned the one that cannot run."""
-    if not asked.pinned:
-        return (f"`toolkit list --runs {asked.tool.category}` shows what does run here",)
-    every = tuple(one for one in session.index.variants if one.tool == asked.tool.name)
-    other = choose(every, session.facts, arguments).choice
-    return (f"{other.variant.id} runs here: toolkit run {asked.tool.name}",) if other else ()
+    """Another variant of the same tool, when the name pinned the one that cannot run, or a tool of its like."""
+    found = find_alternative(asked.tool, asked.variants, session.index, session.facts)
+    if found and found.same:
+        # With these arguments another of its variants may be the one that runs.
+        every = tuple(one for one in session.index.variants if one.tool == asked.tool.name)
+        other = choose(every, session.facts, arguments).choice
+        if other is None:
+            return ()
+        found = make_alternative(other.variant, session.facts, same=True)
+    if found:
+        return (f"{found}: toolkit run {found.tool}",)
+    return () if asked.pinned else (f"`toolkit list --runs {asked.tool.category}` shows what does run here",)
 
 
 def _installing(session: Session) -> str:
