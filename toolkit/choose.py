@@ -99,7 +99,7 @@ class Chosen(Value, frozen=True, kw_only=False):
 def judge_all(variants: tuple[Variant, ...], facts: Facts) -> tuple[Judged, ...]:
     """Every variant with its verdict, best first."""
     judged = (Judged(variant=variant, verdict=judge(variant, facts)) for variant in variants)
-    return tuple(sorted(judged, key=_rank))
+    return tuple(sorted(judged, key=rank_judged))
 
 
 def choose(
@@ -126,7 +126,7 @@ def choose(
     usable = [(one, fit) for one, fit in fits if force or _can_start(one.verdict)]
     if not usable:
         return Chosen(None, judged, tuple(misfits))
-    best, fit = min(usable, key=lambda pair: (_rank(pair[0])[0], pair[1].awkward, _rank(pair[0])))
+    best, fit = min(usable, key=lambda pair: (rank_judged(pair[0])[0], pair[1].awkward, rank_judged(pair[0])))
     others = tuple(one for one in judged if one.variant is not best.variant)
     choice = Choice(
         variant=best.variant,
@@ -152,7 +152,8 @@ def is_for_newer(judged: Judged) -> bool:
     return bool(made_for) and made_for in needs
 
 
-def _rank(judged: Judged) -> tuple[int, bool, bool, int, int, str, tuple[int, ...]]:
+def rank_judged(judged: Judged) -> tuple[int, bool, bool, int, int, str, tuple[int, ...]]:
+    """The order in which variants are preferred, the best first: what runs, then what starts fastest."""
     found = judged.variant.found
     upstream = UPSTREAM_ORDER.index(found.upstream) if found.upstream in UPSTREAM_ORDER else len(UPSTREAM_ORDER)
     status = STATUS_ORDER.index(judged.verdict.status)

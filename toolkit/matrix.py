@@ -11,9 +11,9 @@ from itertools import product
 
 import msgspec
 
-from toolkit.choose import STATUS_ORDER
+from toolkit.choose import is_for_newer, rank_judged
 from toolkit.compat import answer_requirement, judge
-from toolkit.model import LOOKED_KINDS, Engine, EngineFact, Facts, Requirement, Status, Value, Variant, Verdict
+from toolkit.model import LOOKED_KINDS, Engine, EngineFact, Facts, Judged, Requirement, Status, Value, Variant, Verdict
 
 
 class FailOn(StrEnum):
@@ -95,7 +95,10 @@ def set_engines(facts: Facts, versions: tuple[tuple[Engine, str], ...]) -> Facts
 
 
 def judge_rows(subjects: tuple[Subject, ...], columns: tuple[Column, ...], *, variants: bool) -> tuple[Row, ...]:
-    """A row for each subject and, where asked for, one for each of its variants if it has several."""
+    """A row for each subject and, where asked for, one for each of its variants if it has several.
+
+    What came with a newer release than any of these engines has no row: its verdict says nothing of the kernels.
+    """
     rows: list[Row] = []
     for subject in subjects:
         cells = tuple(tuple(judge_cell(variant, column.facts) for column in columns) for variant in subject.variants)
@@ -105,6 +108,7 @@ def judge_rows(subjects: tuple[Subject, ...], columns: tuple[Column, ...], *, va
             rows.extend(
                 Row(subject=subject, variant=variant, cells=own)
                 for variant, own in zip(subject.variants, cells, strict=True)
+                if not all(map(_is_for_newer, own))
             )
     return tuple(rows)
 
@@ -145,7 +149,11 @@ def _name_ways(requirement: Requirement, facts: Facts) -> str:
     return " or ".join(need.name for need in ways)
 
 
-def _rank(cell: Cell) -> tuple[int, bool]:
-    """The best of several: what runs, what runs if, then as choose has it."""
-    order = STATUS_ORDER.index(cell.verdict.status)
-    return 2 * order - cell.runs_if, cell.verdict.blind
+def _rank(cell: Cell) -> tuple[object, ...]:
+    """The best of several as choose has it, but what would run comes right after what runs."""
+    status, *rest = rank_judged(Judged(variant=cell.variant, verdict=cell.verdict))
+    return status, not cell.runs_if, *rest
+
+
+def _is_for_newer(cell: Cell) -> bool:
+    return is_for_newer(Judged(variant=cell.variant, verdict=cell.verdict))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def command(
     as_json: bool,
     as_csv: bool,
 ) -> int:
-    """Which tools run on which kernels with which engines. Nothing is started, and no rights are needed.
+    """Which tools run on which kernels with which engines. Nothing is started; facts of other hosts need no rights.
 
     TOOL is a name of the catalog; bcc/runqlat pins a variant. Anything else is a FILE, or a FOLDER with everything in
     it that is a BPF tool; ./runqlat is one for sure. Each kernel of --facts is combined with each --engine.
@@ -180,11 +181,14 @@ def _find_subject(index: Index, text: str) -> tuple[Subject, ...]:
 
 
 def _read_files(index: Index, path: Path) -> tuple[Subject, ...]:
-    """A file, or those of a folder; of one that the catalog holds too, it knows more than its text says."""
+    """A file, or those of a folder; of one that the catalog holds too, it knows more than its text says.
+
+    A link stays one: xfsslower is a link to fsslower, which acts on the name that it is started by.
+    """
     known = {one.found.path: one for one in index.variants}
     found = read_given(path)
     return tuple(
-        Subject(name=_clean(one.found.path), variants=(known.get(str(Path(one.found.path).resolve()), one),))
+        Subject(name=_clean(one.found.path), variants=(known.get(os.path.abspath(one.found.path), one),))
         for one in found
     )
 

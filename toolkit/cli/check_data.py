@@ -106,4 +106,4 @@ def format_csv(rows: tuple[Row, ...], columns: tuple[Column, ...]) -> tuple[str,
             where = (column.name, column.facts.release, engines)
             which = (about.name, cell.variant.id, cell.variant.found.revision, cell.variant.engine, about.path)
             writer.writerow((*which, *where, status, blind, "; ".join(cell.assuming), why))
-    return tuple(stream.getvalue().splitlines())
+    return tuple(stream.getvalue().rstrip("\n").split("\n"))
