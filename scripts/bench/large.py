@@ -12,12 +12,15 @@ from scripts.bench.server import serve
 from scripts.bench.sync import write_settings
 from scripts.bench.upstreams import copy_upstreams, make_bare, run_git
 from toolkit.catalog.query import list_tools
+from toolkit.choose import judge_all
+from toolkit.host import load_facts
 from toolkit.paths import find_paths
 from toolkit.snapshot.index import load_index
 
 MANY = 10_000
 CATEGORIES = ("cpu", "mem", "disk", "fs", "net", "kernel")
 REAL_BUDGET = 5  # ms
+JUDGE_BUDGET = 150
 MANY_BUDGET = 60
 
 
@@ -30,6 +33,7 @@ def measure(options: Options) -> None:
             write_settings(home, server)
             run_timed((TOOLKIT, "sync", "--quiet"))
         _measure_index(options.runs, REAL_BUDGET)
+        _measure_judging(options.runs)
     else:
         print_line("the real catalog", "skipped: there is nothing to serve")
     with tempfile.TemporaryDirectory(prefix="toolkit-bench-many-") as folder:
@@ -49,6 +53,13 @@ def _measure_index(runs: int, budget: float) -> None:
     listing = (TOOLKIT, "list")
     measure_once("  toolkit list, whole process", lambda: run_timed(listing), runs)
     print_line("  peak memory of toolkit list", f"{find_peak(listing)[0] / 1e6:9.1f} MB")
+
+
+def _measure_judging(runs: int) -> None:
+    paths = find_paths(dict(os.environ), os.getuid())
+    index, facts = load_index(paths), load_facts(paths.facts)
+    judge_all(index.variants, facts)  # the sets of names are made when they are first asked
+    measure_once("  judge all of them", lambda: judge_all(index.variants, facts), runs, budget=JUDGE_BUDGET)
 
 
 def write_many(path: Path) -> None:

@@ -69,6 +69,8 @@ def test_a_good_catalog_is_read(tmp_path: Path) -> None:
             GOOD + GOOD.replace("runqlat", "runqlen") + "  aliases: [runqlat]\n",
             r"cpu.yaml:4: runqlen: 'runqlat' is al",
         ),
+        (GOOD + "  instead: [runqlen]\n", r"cpu.yaml:4: runqlat.instead: 'runqlen' is not another tool"),
+        (GOOD + "  instead: [runqlat]\n", r"cpu.yaml:4: runqlat.instead: 'runqlat' is not another tool"),
         (GOOD.replace("runqlat", "../etc"), r"cpu.yaml:1: ../etc: .*not a name"),
         (GOOD + GOOD, r"cpu.yaml:4: runqlat: stands here twice"),
         (GOOD.replace("[slow]", "slow"), r"cpu.yaml:3: runqlat.symptoms: expected"),

@@ -72,7 +72,7 @@ def _format_words(
         yield render.paint(GAP.join((" " * room, *cells)).rstrip(), dim=True)
     for row in rows:
         cells = (_paint(cell, _word(cell), one) for cell, one in zip(row.cells, widths, strict=True))
-        yield GAP.join((f"{render.cut(label_row(row), room):<{room}}", *cells)).rstrip()
+        yield GAP.join((f"{_cut_label(row, room):<{room}}", *cells)).rstrip()
 
 
 def _format_signs(rows: tuple[Row, ...], heads: tuple[tuple[str, ...], ...], room: int, width: int) -> Iterator[str]:
@@ -85,7 +85,15 @@ def _format_signs(rows: tuple[Row, ...], heads: tuple[tuple[str, ...], ...], roo
         yield render.paint(" " * room + "".join(f"{number + 1:>3} " for number in numbers).rstrip(), dim=True)
         for row in rows:
             cells = "".join(f"  {_paint(row.cells[at], _sign(row.cells[at]), 2)}" for at in numbers)
-            yield f"{render.cut(label_row(row), room):<{room}}{cells}".rstrip()
+            yield f"{_cut_label(row, room):<{room}}{cells}".rstrip()
+
+
+def _cut_label(row: Row, room: int) -> str:
+    """A label in so many columns; of a path, the end tells which it is."""
+    label = label_row(row)
+    if len(label) <= room or row.variant is not None or "/" not in label:
+        return render.cut(label, room)
+    return f"…{label[1 - room :]}"
 
 
 def _word(cell: Cell) -> str:
