@@ -110,7 +110,10 @@ def test_the_whole_list_holds_every_category(toolkit: Toolkit) -> None:
     ("arguments", "keys"),
     [
         (("list", "cpu"), {"shape", "kernel", "category", "tools"}),
-        (("info", "runqlat"), {"shape", "kernel", "tool", "chosen", "chosen_revision", "why", "variants"}),
+        (
+            ("info", "runqlat"),
+            {"shape", "kernel", "tool", "chosen", "chosen_revision", "why", "through", "instead", "variants"},
+        ),
         (("doctor",), {"shape", "kernel", "distribution", "variants", "variants_running", "findings"}),
         (("recordings", "list"), {"shape", "recordings"}),
     ],

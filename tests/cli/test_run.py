@@ -68,7 +68,8 @@ def test_one_that_cannot_run_is_refused_with_the_reason_and_the_alternative(tool
         done = toolkit("run", variant)
         assert (done.returncode, done.stdout) == (126, "")
         assert f"{variant} cannot run here: " in done.stderr
-        assert "runs here: toolkit run runqlat" in done.stderr
+        assert "instead: toolkit run runqlat: `" in done.stderr
+        assert "answers the same through " in done.stderr
     assert not (own_home / "toolkit" / "state" / "recordings").exists()
 
 

@@ -56,7 +56,7 @@ def _instead(asked: Asked, session: Session, arguments: tuple[str, ...]) -> tupl
             return ()
         found = make_alternative(other.variant, session.facts, same=True)
     if found:
-        return (f"{found}: toolkit run {found.tool}",)
+        return (f"instead: toolkit run {found.tool}: {found}",)
     return () if asked.pinned else (f"`toolkit list --runs {asked.tool.category}` shows what does run here",)
 
 
