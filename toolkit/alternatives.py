@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from toolkit.answers import answer_need
-from toolkit.choose import judge_all
-from toolkit.model import ATTACH_KINDS, Facts, Index, Need, NeedKind, Status, Tool, Value, Variant
+from toolkit.choose import NO_TRIALS, judge_all
+from toolkit.model import ATTACH_KINDS, Facts, Index, Judged, Need, NeedKind, Status, Tool, Value, Variant
+from toolkit.runs import Trial
 
 # What a variant attaches to, in words: of one and of several. Kinds that are told alike stand together.
 WORDS: tuple[tuple[frozenset[NeedKind], str, str], ...] = (
@@ -36,13 +37,16 @@ class Alternative(Value, frozen=True, kw_only=False):
         return f"`{self.tool}` answers a similar question: {self.variant} runs{through}"
 
 
-def find_alternative(tool: Tool, variants: Iterable[Variant], index: Index, facts: Facts) -> Alternative | None:
+def find_alternative(
+    tool: Tool, variants: Iterable[Variant], index: Index, facts: Facts, trials: Mapping[str, Trial] = NO_TRIALS
+) -> Alternative | None:
     """The nearest one that runs where these variants of a tool do not: of the tool itself, else of its like."""
     unwanted = {one.id for one in variants}
     own = tuple(one for one in index.variants if one.tool == tool.name and one.id not in unwanted)
-    found = _take_running(own, facts, same=True)
+    found = _take_running(judge_all(own, facts, trials), facts, same=True)
     for other in () if found else tool.instead:
-        found = _take_running(tuple(one for one in index.variants if one.tool == other), facts, same=False)
+        others = tuple(one for one in index.variants if one.tool == other)
+        found = _take_running(judge_all(others, facts, trials), facts, same=False)
         if found:
             break
     return found
@@ -73,8 +77,7 @@ def _list_attached(variant: Variant, facts: Facts) -> Iterable[Need]:
             yield from (need for _, need in zip(range(1), ways, strict=False))
 
 
-def _take_running(variants: tuple[Variant, ...], facts: Facts, *, same: bool) -> Alternative | None:
-    judged = judge_all(variants, facts)
+def _take_running(judged: tuple[Judged, ...], facts: Facts, *, same: bool) -> Alternative | None:
     if not judged or judged[0].verdict.status is not Status.RUNS:
         return None
     return make_alternative(judged[0].variant, facts, same=same)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from toolkit.answers import parse_version
 from toolkit.compat import judge
 from toolkit.model import Arguments, Choice, Engine, Facts, Judged, Status, Value, Variant, Verdict
+from toolkit.runs import Trial
+from toolkit.trials import apply_trial
 
 # Cheapest start first: a libbpf tool needs 0.1 s, bpftrace compiles for about 0.7 s, BCC runs clang for seconds.
 ENGINE_ORDER = (Engine.NATIVE, Engine.BPFTRACE, Engine.BCC, Engine.SHELL)
@@ -18,6 +21,7 @@ ENGINE_WORDS = {
 }
 UPSTREAM_ORDER = ("inhouse", "libbpf-tools", "bpftrace", "bcc", "book")
 STATUS_ORDER = (Status.RUNS, Status.UNKNOWN, Status.PARTIAL, Status.BLOCKED)
+NO_TRIALS: Mapping[str, Trial] = {}
 NUMBER = re.compile(r"[0-9]{1,7}(\.[0-9]{1,3})?", re.ASCII)
 
 
@@ -96,9 +100,14 @@ class Chosen(Value, frozen=True, kw_only=False):
     misfits: tuple[tuple[Variant, str], ...] = ()
 
 
-def judge_all(variants: tuple[Variant, ...], facts: Facts) -> tuple[Judged, ...]:
-    """Every variant with its verdict, best first."""
-    judged = (Judged(variant=variant, verdict=judge(variant, facts)) for variant in variants)
+def judge_all(
+    variants: tuple[Variant, ...], facts: Facts, trials: Mapping[str, Trial] = NO_TRIALS
+) -> tuple[Judged, ...]:
+    """Every variant with its verdict, best first; results of trials on this host go before predictions."""
+    judged = (
+        Judged(variant=variant, verdict=apply_trial(variant, facts, judge(variant, facts), trials))
+        for variant in variants
+    )
     return tuple(sorted(judged, key=rank_judged))
 
 
@@ -109,12 +118,13 @@ def choose(
     *,
     pinned: bool = False,
     force: bool = False,
+    trials: Mapping[str, Trial] = NO_TRIALS,
 ) -> Chosen:
     """Pick the variant that runs here, takes these arguments, and starts fastest; or none, with the reasons.
 
     `pinned` says that the name left only these variants open; `force` takes one in spite of its verdict.
     """
-    judged = judge_all(variants, facts)
+    judged = judge_all(variants, facts, trials)
     fits: list[tuple[Judged, Fit]] = []
     misfits: list[tuple[Variant, str]] = []
     for one in judged:

@@ -20,15 +20,18 @@ class Busy(StateError):
 
 
 @contextmanager
-def hold_lock(path: Path, seconds: float) -> Iterator[None]:
-    """Hold a lock file while the block runs; waits at most `seconds`. Raises Busy, which names the holder."""
+def hold_lock(path: Path, seconds: float, busy: str = "is changing the snapshots") -> Iterator[None]:
+    """Hold a lock file while the block runs; waits at most `seconds`.
+
+    Raises Busy, which names the holder and says what it does: `busy`.
+    """
     make_folder(path.parent)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise StateError(f"cannot write {path}: {error.strerror}", fix=advise_writing(error)) from error
     try:
-        _wait_for(descriptor, path, time.monotonic() + seconds)
+        _wait_for(descriptor, busy, time.monotonic() + seconds)
         with suppress(OSError):  # on a full disk the lock holds all the same; only its holder has no name
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -37,7 +40,7 @@ def hold_lock(path: Path, seconds: float) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _wait_for(descriptor: int, path: Path, end: float) -> None:
+def _wait_for(descriptor: int, busy: str, end: float) -> None:
     # flock(2), not fcntl(2): it belongs to the open file, so closing some other descriptor of it does not lose it.
     while True:
         try:
@@ -46,7 +49,7 @@ def _wait_for(descriptor: int, path: Path, end: float) -> None:
             if time.monotonic() >= end:
                 holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
                 raise Busy(
-                    f"another toolkit (process {holder}) is changing the snapshots",
+                    f"another toolkit (process {holder}) {busy}",
                     fix=f"wait for it, or look at it: ps -fp {holder}",
                 ) from None
             time.sleep(POLL)

@@ -43,6 +43,11 @@ class Paths(Value, frozen=True):
         return self.state / "cache" / "looked.msgpack"
 
     @property
+    def verified(self) -> Path:
+        """The results of trials."""
+        return self.state / "verified.msgpack"
+
+    @property
     def sources(self) -> Path:
         """The folder of bare repositories, one a source."""
         return self.state / "sources"

@@ -28,6 +28,7 @@ COMMANDS = {
     "which": "Which variant `run` would take, and its file.",
     "check": "Which tools or files run on which kernels with which engines: a matrix.",
     "run": "Run the best variant of a tool, within limits, recorded.",
+    "verify": "Try variants here for a moment: is each verdict what happens?",
     "sync": "The latest tools from git, at the revision that fits each engine.",
     "snapshots": "The built catalogs on this host: list, show, diff, rollback, unhold, gc.",
     "cron": "Sync every night: install, remove, show.",
@@ -60,6 +61,8 @@ def _load(name: str) -> click.Command:  # noqa: C901  one case a command
             from toolkit.cli.check import command
         case "run":
             from toolkit.cli.run import command
+        case "verify":
+            from toolkit.cli.verify import command
         case "sync":
             from toolkit.cli.sync import command
         case "snapshots":

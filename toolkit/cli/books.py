@@ -96,7 +96,7 @@ def _write(
         folder = choose_folder(session.settings, paths)
         if folder:
             snapshot = read_current(paths.snapshots, paths.current)
-            judged = judge_all(session.index.variants, session.facts)
+            judged = judge_all(session.index.variants, session.facts, session.trials)
             write_textfile(folder, format_metrics(journal, snapshot, judged))
     except ToolkitError as error:
         problems.append(error)

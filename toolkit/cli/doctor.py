@@ -52,7 +52,8 @@ def command(as_json: bool) -> int:
 
 
 def _count_running(session: Session) -> int:
-    return sum(one.verdict.status is Status.RUNS for one in judge_all(session.index.variants, session.facts))
+    judged = judge_all(session.index.variants, session.facts, session.trials)
+    return sum(one.verdict.status is Status.RUNS for one in judged)
 
 
 def _format(session: Session, findings: tuple[Finding, ...], running: int) -> Iterator[str]:

@@ -25,7 +25,7 @@ class NoDocument(ToolkitError):
 def find_variants(session: Session, name: str) -> tuple[Asked, tuple[Variant, ...]]:
     """The tool of this name with its variants, the one that would run first. Raises NoSuchTool."""
     asked = resolve_name(session.index, name)
-    return asked, tuple(one.variant for one in judge_all(asked.variants, session.facts))
+    return asked, tuple(one.variant for one in judge_all(asked.variants, session.facts, session.trials))
 
 
 def read_document(path: Path) -> str:

@@ -14,7 +14,7 @@ from toolkit.cli import render
 from toolkit.cli.names import complete_tool
 from toolkit.cli.session import Session, open_session
 from toolkit.launch.guard import RISK_WORDS
-from toolkit.model import Arguments, Choice, Judged, Status, Tool, Value, Variant, Verdict
+from toolkit.model import Arguments, Basis, Choice, Judged, Status, Tool, Value, Variant, Verdict
 from toolkit.paths import Paths
 
 
@@ -63,10 +63,12 @@ def command(tool: str, as_json: bool) -> None:
     """
     session = open_session()
     asked = resolve_name(session.index, tool)
-    judged = judge_all(asked.variants, session.facts)
-    chosen = choose(asked.variants, session.facts, pinned=asked.pinned).choice
+    judged = judge_all(asked.variants, session.facts, session.trials)
+    chosen = choose(asked.variants, session.facts, pinned=asked.pinned, trials=session.trials).choice
     through = describe_attachment(chosen.variant, session.facts) if chosen else ""
-    instead = None if chosen else find_alternative(asked.tool, asked.variants, session.index, session.facts)
+    instead = (
+        None if chosen else find_alternative(asked.tool, asked.variants, session.index, session.facts, session.trials)
+    )
     if as_json:
         render.print_json(_make_info(session, asked.tool, judged, chosen, through, instead))
         return
@@ -191,7 +193,8 @@ def _shorten(path: str, paths: Paths) -> str:
 def _format_variant(one: Judged, width: int | None, paths: Paths, *, is_chosen: bool) -> Iterator[str]:
     found, analysis = one.variant.found, one.variant.analysis
     mark = "  <- `toolkit run` takes this one" if is_chosen else ""
-    yield f"  {one.variant.id:<26} {render.paint_status(one.verdict.status)}{mark}"
+    basis = ", as a trial here showed" if one.verdict.basis is Basis.VERIFIED else ""
+    yield f"  {one.variant.id:<26} {render.paint_status(one.verdict.status)}{basis}{mark}"
     origin = f"{_shorten(found.path, paths)}  ({found.engine}, {found.source} {found.revision})".replace(" )", ")")
     yield from render.wrap(origin, 6, width)
     if analysis.signature.usage:

@@ -11,10 +11,11 @@ from toolkit.choose import judge_all
 from toolkit.cli import render
 from toolkit.cli.names import complete_category
 from toolkit.cli.session import Session, open_session
-from toolkit.model import Judged, Status, Tool, Value
+from toolkit.model import Basis, Judged, Status, Tool, Value
 
 NAME_WIDTH = 14
 STATUS_WIDTH = 7
+VERIFIED = "*"  # behind a verdict that a trial gave
 
 
 class Row(Value, frozen=True, omit_defaults=False):
@@ -27,6 +28,7 @@ class Row(Value, frozen=True, omit_defaults=False):
     risk: tuple[str, ...]
     curated: bool
     status: Status | None
+    basis: Basis | None  # whether that was predicted, or verified by a trial on this kernel
     blind: bool  # partial, and not one event probe would attach: `run` refuses it
     best: str
     why: str
@@ -72,7 +74,7 @@ def make_rows(session: Session, category: str | None) -> tuple[Row, ...]:
     rows: list[Row] = []
     for tool in list_tools(session.index, category):
         own = tuple(session.index.variants[number] for number in variants.get(tool.name, ()))
-        rows.append(_make_row(tool, judge_all(own, session.facts)))
+        rows.append(_make_row(tool, judge_all(own, session.facts, session.trials)))
     return tuple(rows)
 
 
@@ -86,6 +88,7 @@ def _make_row(tool: Tool, judged: tuple[Judged, ...]) -> Row:
         risk=tuple(map(str, tool.risk)),
         curated=tool.curated,
         status=best.verdict.status if best else None,
+        basis=best.verdict.basis if best else None,
         blind=best.verdict.blind if best else False,
         best=best.variant.id if best else "",
         why=render.first_reason(best.verdict) if best else "",
@@ -127,7 +130,8 @@ def format_row(row: Row, width: int | None) -> str:
     if width is not None:
         room = width - NAME_WIDTH - STATUS_WIDTH - 4
         text = render.cut(text, room) if room >= 70 else render.cut(summary, room)
-    return f"{row.name:<{NAME_WIDTH}}  {status}  {text}"
+    mark = VERIFIED if row.basis is Basis.VERIFIED else " "
+    return f"{row.name:<{NAME_WIDTH}}  {status}{mark} {text}"
 
 
 def _format_footer(
@@ -139,6 +143,8 @@ def _format_footer(
     text = f"{running} of {here} tools run here (kernel {session.facts.release})."
     if hint and absent:
         text += f" {absent} more are known but not on this host: `list --all`."
+    if any(row.basis is Basis.VERIFIED for row in shown):
+        text += " * tried here by `toolkit verify`."
     blocked = next((row for row in shown if row.status is Status.BLOCKED), None)
     if blocked:
         text += f" Why not: `toolkit info {blocked.name}`, `toolkit doctor`."

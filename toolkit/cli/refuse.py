@@ -47,11 +47,11 @@ def _fixes(judged: tuple[Judged, ...]) -> tuple[str, ...]:
 
 def _instead(asked: Asked, session: Session, arguments: tuple[str, ...]) -> tuple[str, ...]:
     """Another variant of the same tool, when the name pinned the one that cannot run, or a tool of its like."""
-    found = find_alternative(asked.tool, asked.variants, session.index, session.facts)
+    found = find_alternative(asked.tool, asked.variants, session.index, session.facts, session.trials)
     if found and found.same:
         # With these arguments another of its variants may be the one that runs.
         every = tuple(one for one in session.index.variants if one.tool == asked.tool.name)
-        other = choose(every, session.facts, arguments).choice
+        other = choose(every, session.facts, arguments, trials=session.trials).choice
         if other is None:
             return ()
         found = make_alternative(other.variant, session.facts, same=True)

@@ -144,7 +144,7 @@ def command(
 
 
 def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force: bool) -> Choice:
-    chosen = choose(asked.variants, session.facts, arguments, pinned=asked.pinned, force=force)
+    chosen = choose(asked.variants, session.facts, arguments, pinned=asked.pinned, force=force, trials=session.trials)
     if chosen.choice is not None:
         return chosen.choice
     if chosen.misfits and len(chosen.misfits) == len(chosen.judged):

@@ -78,7 +78,7 @@ def _read_documents(session: Session) -> dict[str, str]:
 
 def _make_result(session: Session, hit: Hit) -> Result:
     variants = tuple(one for one in session.index.variants if one.tool == hit.tool.name)
-    judged = judge_all(variants, session.facts)
+    judged = judge_all(variants, session.facts, session.trials)
     return Result(
         name=hit.tool.name,
         category=hit.tool.category,

@@ -12,7 +12,9 @@ from toolkit.host import load_facts
 from toolkit.host.looked import look_up
 from toolkit.model import Facts, Index, Value
 from toolkit.paths import Paths, check_state_owner, find_paths
+from toolkit.runs import Trial
 from toolkit.snapshot.index import load_index
+from toolkit.verified import load_trials
 
 OWN_HOME = "TOOLKIT_HOME"
 
@@ -24,6 +26,7 @@ class Session(Value, frozen=True, kw_only=False):
     settings: Settings
     index: Index
     facts: Facts
+    trials: dict[str, Trial] = {}  # results of this kernel, by their names
 
 
 def open_session() -> Session:
@@ -35,7 +38,8 @@ def open_session() -> Session:
 def join_session(paths: Paths, settings: Settings, index: Index, facts: Facts) -> Session:
     """A session of these, with the facts about what the catalog's variants name outside of the kernel."""
     looked = look_up(index.outside, cache=paths.looked)
-    return Session(paths, settings, index, msgspec.structs.replace(facts, looked=looked))
+    facts = msgspec.structs.replace(facts, looked=looked)
+    return Session(paths, settings, index, facts, load_trials(paths.verified))
 
 
 def own_home(paths: Paths) -> str:

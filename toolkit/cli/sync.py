@@ -20,7 +20,7 @@ from toolkit.cli.sync_report import Outcome, describe_problems, format_log, form
 from toolkit.cli.tree import make_rules
 from toolkit.config import load_settings
 from toolkit.errors import UsageError
-from toolkit.model import Facts, Index, Source, Status
+from toolkit.model import Index, Source, Status
 from toolkit.paths import Paths, data_folder
 from toolkit.snapshot.layout import Origin
 from toolkit.snapshot.origins import merge_sources
@@ -139,14 +139,14 @@ def _judge(session: Session, after: Session, report: SyncReport, progress: Progr
     if after is session:
         return Outcome(shape=render.SHAPE, report=report, runs_now=(), runs_no_more=())
     progress(Step(phase=Phase.JUDGING, text="which tools run here now"))
-    before, here = _find_runners(session.index, session.facts), _find_runners(after.index, after.facts)
+    before, here = _find_runners(session), _find_runners(after)
     now, no_more = tuple(sorted(here - before)), tuple(sorted(before - here))
     progress(Step(phase=Phase.JUDGED, text=f"tools that run here now: {len(now)}, no more: {len(no_more)}"))
     return Outcome(shape=render.SHAPE, report=report, runs_now=now, runs_no_more=no_more)
 
 
-def _find_runners(index: Index, facts: Facts) -> set[str]:
-    judged = judge_all(index.variants, facts)
+def _find_runners(session: Session) -> set[str]:
+    judged = judge_all(session.index.variants, session.facts, session.trials)
     return {one.variant.tool for one in judged if one.verdict.status is Status.RUNS}
 
 

@@ -37,7 +37,7 @@ def command(as_json: bool, tool: str, arguments: tuple[str, ...]) -> None:
     """
     session = open_session()
     asked = resolve_name(session.index, tool)
-    chosen = choose(asked.variants, session.facts, arguments, pinned=asked.pinned)
+    chosen = choose(asked.variants, session.facts, arguments, pinned=asked.pinned, trials=session.trials)
     if chosen.choice is None:
         raise refuse(asked, chosen, session, arguments)
     choice = chosen.choice
@@ -55,4 +55,4 @@ def command(as_json: bool, tool: str, arguments: tuple[str, ...]) -> None:
         render.print_json(answer)
         return
     first = f"{choice.variant.id}  {choice.variant.found.path}"
-    render.print_lines((first, f"  {choice.verdict.status}; {choice.why}"))
+    render.print_lines((first, f"  {choice.verdict.status} ({choice.verdict.basis}); {choice.why}"))

@@ -29,6 +29,7 @@ SYSCALLS = {
 # enum bpf_cmd
 PROG_LOAD = 5
 PROG_GET_FD_BY_ID = 13
+OBJ_GET_INFO_BY_FD = 15
 RAW_TRACEPOINT_OPEN = 17
 TASK_FD_QUERY = 20
 ENABLE_STATS = 32
@@ -50,6 +51,8 @@ PROGRAM = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)
 # kernel too old for a field refuses the call only when it is set (bpf_check_uarg_tail_zero, kernel/bpf/syscall.c).
 LOAD = struct.Struct("=II QQ 44x I 36x I 8x")
 ASK_TASK = struct.Struct("=IIIIQIIQQ")
+# struct bpf_prog_info up to the name, which is cut off after 15 bytes.
+PROGRAM_INFO = struct.Struct("=I 60x 16s")
 # struct perf_event_attr up to config2, PERF_ATTR_SIZE_VER1.
 PERF_ATTRIBUTES = struct.Struct("=II Q 8x 8x 8x Q 4x 4x Q Q")
 
@@ -94,6 +97,15 @@ def enable_stats() -> int:
 def program_fd(prog_id: int) -> int:
     """A descriptor of the program with this id; ENOENT when it is gone."""
     return _bpf(PROG_GET_FD_BY_ID, bytearray(struct.pack("=III", prog_id, 0, 0)))
+
+
+def describe_program(program: int) -> tuple[int, str]:
+    """The type and the name of the program with this descriptor, as its loader called it (since Linux 4.15)."""
+    info = ctypes.create_string_buffer(PROGRAM_INFO.size)
+    question = struct.pack("=IIQ", program, PROGRAM_INFO.size, ctypes.addressof(info))
+    _bpf(OBJ_GET_INFO_BY_FD, bytearray(question))
+    kind, name = PROGRAM_INFO.unpack(info.raw)
+    return kind, name.partition(b"\0")[0].decode(errors="replace")
 
 
 def query_task_fd(pid: int, fd: int) -> TaskFd:

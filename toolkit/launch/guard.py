@@ -14,6 +14,8 @@ from toolkit.trust import find_distrust, read_trusted
 
 # `heavy` is a warning, not a gate: the caps of a run bound its cost.
 GATED = (Risk.SENSITIVE, Risk.DESTRUCTIVE)
+MOST_STALLED = 50.0  # percent of the last 10 s in which some process waited for a CPU
+MOST_LOAD = 3.0  # a CPU
 RISK_WORDS = {
     Risk.SENSITIVE: "shows payloads, keystrokes or statements of other people",
     Risk.DESTRUCTIVE: "changes what the programs that it traces do",
@@ -29,6 +31,19 @@ def check_risk(tool: Tool, allowed: tuple[Risk, ...]) -> None:
                 f"{tool.name} is {risk}: it {RISK_WORDS[risk]}",
                 fix=f"if that is what you want: toolkit run --allow {risk} {tool.name} …",
             )
+
+
+def find_pressure() -> str:
+    """Why this host is too busy for work that nobody waits for; empty when it is not."""
+    try:
+        with open("/proc/pressure/cpu", encoding="ascii") as file:
+            stalled = float(file.readline().split()[1].partition("=")[2])
+        if stalled > MOST_STALLED:
+            return f"processes waited for a CPU in {stalled:.0f} % of the last 10 s"
+    except (OSError, ValueError, IndexError):  # no CONFIG_PSI
+        pass
+    load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    return f"the load is {load:.1f} on {processors} CPUs" if load > MOST_LOAD * processors else ""
 
 
 def check_programs(plan: Plan) -> None:

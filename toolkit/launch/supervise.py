@@ -18,7 +18,7 @@ from types import FrameType
 
 from toolkit.launch.keeper import Order, keep_tool, sweep_marked
 from toolkit.launch.meter import Meter
-from toolkit.runs import Cost, Outcome, Plan, Result
+from toolkit.runs import Account, Cost, Outcome, Plan, Result
 
 CHUNK = 1 << 16
 LAST_WORDS = 1 << 20  # bytes that a tool may still print after it reached its output cap: its maps
@@ -34,12 +34,14 @@ class Sinks:
     """Where a run's output and samples go.
 
     `stdout` and `stderr` return why they take no more, empty if they do. While they wait for a reader, they ask the
-    function that they get whether to give up.
+    function that they get whether to give up. `enough` says after a sample of the cost whether the run has done what
+    it was for: it is then stopped as if its time were over.
     """
 
     stdout: Callable[[bytes, Callable[[], bool]], str]
     stderr: Callable[[bytes, Callable[[], bool]], str]
     cost: Callable[[Cost], None]
+    enough: Callable[[Cost], bool] = lambda _: False
 
 
 def supervise(plan: Plan, sinks: Sinks) -> Result:
@@ -72,6 +74,7 @@ class Run:
         self._tool_status: int | None = None
         self._ended = False
         self._cost = Cost()
+        self._accounts: tuple[Account, ...] = ()
         # Every process of the tool inherits this in its environment: so they are found when their keeper is gone.
         self._mark = f"{os.getpid()}.{time.monotonic_ns()}"
         self._keeper, self._orders, events, stdout, stderr = _fork_keeper(plan, self._mark)
@@ -159,6 +162,7 @@ class Run:
         if not self._metered:
             self._metered = True
             self._cost = self._meter.read_cost(self._seconds())
+            self._accounts = self._meter.read_accounts()
             self._sinks.cost(self._cost)
             self._meter.close()
 
@@ -226,6 +230,8 @@ class Run:
         if self._seconds() < self._due():
             return
         self._sample()
+        if not self._metered and self._sinks.enough(self._cost):
+            self.stop(Outcome.DURATION, "")
         self._samples += 1
         while self._due() < self._seconds():  # after a pause, such as ^Z, no burst of samples
             self._samples += 1
@@ -252,6 +258,7 @@ class Run:
             cost=self._cost,
             peak_memory=self._meter.peak_memory,
             detail=self._detail,
+            accounts=self._accounts,
         )
 
 

@@ -1,0 +1,212 @@
+"""Trials of many variants, one at a time: which, in what order, and what is left out; each result is kept at once."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from toolkit.catalog.query import resolve_name
+from toolkit.choose import Misfit, fit_arguments
+from toolkit.cli.session import Session
+from toolkit.compat import find_missing_rights, judge
+from toolkit.errors import CannotRun, ToolkitError
+from toolkit.launch.guard import GATED, find_pressure
+from toolkit.launch.trial import try_variant
+from toolkit.launch.workload import workload
+from toolkit.lock import hold_lock
+from toolkit.model import Engine, Risk, Tool, Value, Variant, Verdict
+from toolkit.paths import Paths, make_folder
+from toolkit.runs import Observed, Seen, Trial
+from toolkit.snapshot.use import use_snapshot
+from toolkit.trials import differs, name_result, still_holds
+from toolkit.verified import forget_trials, keep_trial, name_kernel
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+CALM_POLL = 5.0  # seconds between two looks at a busy host
+CALM_PATIENCE = 60.0
+
+
+class Candidate(Value, frozen=True):
+    """A variant to be tried, with what is predicted of it; `named`: a person asked for just this tool."""
+
+    tool: Tool
+    variant: Variant
+    predicted: Verdict
+    named: bool = False
+
+
+class Rules(Value, frozen=True):
+    """How trials are made: the longest time for one and, in seconds, for all; without a person, more is left out."""
+
+    seconds: float
+    total: float = float("inf")
+    allowed: tuple[Risk, ...] = ()
+    unattended: bool = False
+    wait: float = 0.0  # for another who makes trials
+
+
+class Tried(Value, frozen=True):
+    """A candidate with its trial; one that was left out has a trial of 0 s, `untested`."""
+
+    candidate: Candidate
+    trial: Trial
+
+
+class Course(Value, frozen=True):
+    """What came of all trials; `cut_short` says why not all were made, `status` is 0 or that of a signal."""
+
+    tried: tuple[Tried, ...]
+    seconds: float
+    cut_short: str = ""
+    status: int = 0
+
+    @property
+    def differing(self) -> tuple[Tried, ...]:
+        """Those that show a prediction to be wrong."""
+        return tuple(one for one in self.tried if differs(one.trial))
+
+
+def list_candidates(session: Session, names: tuple[str, ...]) -> tuple[Candidate, ...]:
+    """The variants of these tools, or of all, each content once. Raises NoSuchTool."""
+    tools = {tool.name: tool for tool in session.index.tools}
+    asked = tuple(variant for name in names for variant in resolve_name(session.index, name).variants)
+    variants = asked or (() if names else session.index.variants)
+    unique = {name_result(one.id, one.sha256): one for one in reversed(variants)}
+    ordered = sorted(unique.values(), key=lambda one: (one.tool, one.id, one.found.revision))
+    return tuple(
+        Candidate(tool=tools[one.tool], variant=one, predicted=judge(one, session.facts), named=bool(names))
+        for one in ordered
+    )
+
+
+def keep_changed(session: Session, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """Those without a result that still holds."""
+    return tuple(one for one in candidates if find_result(session, one) is None)
+
+
+def find_result(session: Session, one: Candidate) -> Trial | None:
+    """The kept result of a candidate, if it still holds."""
+    trial = session.trials.get(name_result(one.variant.id, one.variant.sha256))
+    holds = trial is not None and still_holds(trial, one.variant, session.facts, one.predicted)
+    return trial if holds else None
+
+
+def try_all(
+    session: Session,
+    candidates: tuple[Candidate, ...],
+    rules: Rules,
+    begin: Callable[[Candidate, int], None],
+    report: Callable[[Tried], None],
+) -> Course:
+    """Try one after another and keep each result at once; a signal stops the one that goes on, and ends the course.
+
+    Raises Busy when another makes trials, CannotRun without the rights, StateError.
+    """
+    missing = find_missing_rights(session.facts)
+    if missing is not None:
+        raise CannotRun(f"nothing can be tried: {missing.text}", fix=missing.fix)
+    started = time.monotonic()
+    tried: list[Tried] = []
+    cut_short, status = "", 0
+    try:
+        with (
+            end_by_exit(),
+            hold_lock(session.paths.state / "verify.lock", rules.wait, "is trying tools"),
+            workload(make_place(session.paths)),
+        ):
+            for at, one in enumerate(candidates):
+                cut_short = _find_obstacle(rules, started)
+                if cut_short:
+                    break
+                begin(one, at)
+                tried.append(_try_one(session, one, rules))
+                report(tried[-1])
+    except SystemExit as error:
+        cut_short, status = "interrupted", int(error.code or 0)
+    return Course(tried=tuple(tried), seconds=time.monotonic() - started, cut_short=cut_short, status=status)
+
+
+def make_place(paths: Paths) -> Path:
+    """The folder in which the workload writes: on the disk of the state, not in memory."""
+    make_folder(paths.state)
+    return paths.state
+
+
+@contextlib.contextmanager
+def end_by_exit() -> Iterator[None]:
+    """Let ^C, SIGTERM and SIGHUP leave the block by SystemExit, so that all that it holds is given back."""
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {one: signal.getsignal(one) for one in ENDING}
+    for one in ENDING:
+        if before[one] is not signal.SIG_IGN:
+            signal.signal(one, leave)
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _find_obstacle(rules: Rules, started: float) -> str:
+    """Why no more is to be tried now; waits a moment for a busy host to come to rest."""
+    if time.monotonic() - started > rules.total:
+        return f"{rules.total:.0f} s are over"
+    if not rules.unattended:
+        return ""
+    end = time.monotonic() + CALM_PATIENCE
+    while pressure := find_pressure():
+        if time.monotonic() >= end:
+            return pressure
+        time.sleep(CALM_POLL)
+    return ""
+
+
+def _try_one(session: Session, one: Candidate, rules: Rules) -> Tried:
+    why = find_exclusion(one, rules)
+    if why:
+        return _leave_out(one, why)
+    try:
+        with use_snapshot(session.paths.snapshots, Path(one.variant.found.path)):
+            trial = try_variant(one.tool, one.variant, one.predicted, session.facts, name_kernel(), rules.seconds)
+    except CannotRun as error:
+        return _leave_out(one, error.what)
+    if isinstance(trial, int):
+        raise SystemExit(trial)
+    keep_trial(session.paths.verified, trial)
+    return Tried(candidate=one, trial=trial)
+
+
+def find_exclusion(one: Candidate, rules: Rules) -> str:
+    """Why a candidate is not to be started; empty when it is."""
+    for risk in one.tool.risk:
+        if risk in GATED and risk not in rules.allowed:
+            return f"it is {risk}: --allow {risk} tries it"
+        if rules.unattended:
+            return f"it is {risk}, and nobody watches"
+    # Without --unsafe, a bpftrace program can only look; a Python or native program can do anything.
+    if not one.tool.curated and one.variant.engine is not Engine.BPFTRACE and (rules.unattended or not one.named):
+        return "it is not in the catalog, so nobody said that it is harmless: it is tried when it is named"
+    fit = fit_arguments(one.variant, ())
+    return fit.why if isinstance(fit, Misfit) else ""
+
+
+def _leave_out(one: Candidate, why: str) -> Tried:
+    trial = Trial(
+        variant=one.variant.id,
+        sha256=one.variant.sha256,
+        seen=Seen(observed=Observed.UNTESTED, reason=why),
+        predicted=one.predicted.status,
+    )
+    return Tried(candidate=one, trial=trial)
+
+
+def forget_gone(session: Session) -> None:
+    """Drop the results of files that the catalog has no more; where that fails, they are only left lying."""
+    with contextlib.suppress(ToolkitError):
+        forget_trials(session.paths.verified, (name_result(one.id, one.sha256) for one in session.index.variants))

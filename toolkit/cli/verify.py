@@ -1,0 +1,128 @@
+"""`toolkit verify [TOOL…|--all]`: start each variant for a moment, and see whether its verdict is what happens."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from toolkit.cli import render
+from toolkit.cli.names import complete_tool
+from toolkit.cli.narrate import say
+from toolkit.cli.progress import can_redraw
+from toolkit.cli.session import Session, open_session
+from toolkit.cli.trying import Candidate, Course, Rules, Tried, find_result, forget_gone, keep_changed, try_all
+from toolkit.cli.trying import list_candidates as list_all
+from toolkit.cli.verify_report import format_proposal, format_row, format_summary, make_document
+from toolkit.errors import CannotRun, UsageError
+from toolkit.launch.guard import GATED
+from toolkit.model import Risk
+from toolkit.runs import Observed
+from toolkit.trials import differs
+
+ERASE = "\r\x1b[K"
+
+
+@click.command("verify")
+@click.argument("names", nargs=-1, metavar="[TOOL]...", shell_complete=complete_tool)
+@click.option("--all", "-a", "everything", is_flag=True, help="Every variant on this host.")
+@click.option("--changed", is_flag=True, help="Only what has no result that still holds.")
+@click.option(
+    "--seconds", default=30, type=click.IntRange(2, 3600), show_default=True, help="The longest time for one variant."
+)
+@click.option("--allow", multiple=True, type=click.Choice([str(risk) for risk in GATED]), help="Accept a risk class.")
+@click.option("--strict", is_flag=True, help="Exit with 1 when a trial differs from its prediction: for CI.")
+@click.option("--propose", is_flag=True, help="Print what differs as entries for catalog/known.yaml.")
+@click.option("--wait", default=10, type=click.IntRange(0, 3600), show_default=True, help="Seconds for another verify.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
+def command(
+    names: tuple[str, ...],
+    everything: bool,
+    changed: bool,
+    seconds: int,
+    allow: tuple[str, ...],
+    strict: bool,
+    propose: bool,
+    wait: int,
+    as_json: bool,
+) -> int:
+    """Start variants for a moment, one at a time, and see whether each verdict is what happens.
+
+    While a small workload of its own goes on, each variant is started as `run` would, until all that it attaches has
+    been seen; what counts is what the kernel says is attached, not what the tool says. What is seen goes before
+    predictions in `list`, `info` and `run`, until the file, the kernel, an engine or the prediction changes.
+
+    Tools that are sensitive or destructive need --allow; those that need an argument cannot be tried. What tools
+    print is thrown away. --propose without a TOOL tries nothing: it prints what is known from earlier trials.
+
+    Exits with 0 when trials were made, whatever came of them; 126 when none could be made; 130 when interrupted.
+    """
+    if everything and names:
+        raise UsageError("--all and a TOOL exclude each other")
+    session = open_session()
+    if propose and not names and not everything:
+        return _print_known(session)
+    if not names and not everything and not changed:
+        raise UsageError("name a tool, or ask for --all", fix="toolkit verify runqlat; toolkit verify --all")
+    candidates = list_all(session, names)
+    chosen = keep_changed(session, candidates) if changed else candidates
+    rules = Rules(seconds=float(seconds), allowed=tuple(map(Risk, allow)), wait=float(wait))
+    course = _try(session, chosen, rules, quiet=as_json)
+    if everything:
+        forget_gone(session)
+    _print_end(course, len(chosen), session, propose=propose, as_json=as_json)
+    return _choose_status(course, chosen, strict=strict)
+
+
+def _try(session: Session, chosen: tuple[Candidate, ...], rules: Rules, *, quiet: bool) -> Course:
+    redraw = can_redraw() and not quiet
+    width = render.terminal_width(sys.stderr) or 80
+
+    def begin(one: Candidate, at: int) -> None:
+        if redraw:
+            text = f"{at + 1} of {len(chosen)}: {one.variant.id}"
+            click.echo(ERASE + render.cut(text, width - 1), nl=False, err=True)
+
+    def report(one: Tried) -> None:
+        erase()
+        if not quiet:
+            render.print_lines((format_row(one, render.terminal_width()),))
+
+    def erase() -> None:
+        if redraw:
+            click.echo(ERASE, nl=False, err=True)
+
+    try:
+        return try_all(session, chosen, rules, begin, report)
+    finally:
+        erase()
+
+
+def _print_end(course: Course, asked: int, session: Session, *, propose: bool, as_json: bool) -> None:
+    if as_json:
+        render.print_json(make_document(course, session))
+        return
+    render.print_lines(("", *format_summary(course, asked, render.terminal_width())))
+    if propose and course.differing:
+        render.print_lines(("", *(line for one in course.differing for line in format_proposal(one, session))))
+    if course.cut_short:
+        say(f"{course.cut_short}; what was seen is kept, and `toolkit verify --all --changed` goes on with the rest")
+
+
+def _choose_status(course: Course, chosen: tuple[Candidate, ...], *, strict: bool) -> int:
+    if course.status:
+        return course.status
+    if chosen and all(one.trial.seen.observed is Observed.UNTESTED for one in course.tried):
+        return CannotRun.status
+    return 1 if strict and course.differing else 0
+
+
+def _print_known(session: Session) -> int:
+    """What earlier trials, whose results still hold, showed to be other than predicted."""
+    found = ((one, find_result(session, one)) for one in list_all(session, ()))
+    known = tuple(Tried(candidate=one, trial=trial) for one, trial in found if trial is not None and differs(trial))
+    if not known:
+        say("no trial on this kernel showed anything else than predicted", "to try everything: toolkit verify --all")
+        return 0
+    render.print_lines(line for one in known for line in format_proposal(one, session))
+    return 0
