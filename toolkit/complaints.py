@@ -23,7 +23,10 @@ _GENERIC = re.compile(
     r"|-- (?:BEGIN|END) PROG LOAD LOG|^processed \d+ insns|^\d+: \(|^; |^ERROR: failed to detach probe",
     re.IGNORECASE,
 )
-_ERROR = re.compile(r"\bERROR\b|\w*(?:Error|Exception): ")
+_ERROR = re.compile(r"\bERROR\b|\w*(?:Error|Exception): |\[Errno \d+\]")
+_FAILURE = re.compile(
+    r"\b(?:failed|unable|cannot|could not|no such|not (?:found|supported|permitted))\b", re.IGNORECASE
+)
 _COMPILER = re.compile(r"(?:^|[:\s])(?:fatal )?error: ")
 # An attach point that was given up while the tool goes on. bpftrace: "could not attach probe …, skipping" until 0.23
 # (AttachedProbe::attach_kprobe), "Unable to attach probe: …. Skipping." since 0.24 (log_probe_attach_failure). libbpf:
@@ -52,14 +55,17 @@ class Complaints(Value, frozen=True):
     cause: str = ""
     warning: str = ""
     given_up: tuple[str, ...] = ()
+    failed: bool = False  # the cause speaks of a failure, also where the exit status does not
     asks_for_arguments: bool = False
 
 
 def read_complaints(stderr: bytes, stdout: bytes = b"") -> Complaints:
     """Take the engine's own lines out of what a tool printed; give `stdout` only of one that traced nothing."""
     lines, others = clean_lines(stderr), clean_lines(stdout)
+    cause = _find_cause(lines) or _find_cause(others)
     return Complaints(
-        cause=_find_cause(lines) or _find_cause(others),
+        cause=cause,
+        failed=bool(_ERROR.search(cause) or _FAILURE.search(cause)),
         warning=next((line.strip() for line in lines if _find_given_up(line)), ""),
         given_up=tuple(dict.fromkeys(point for line in lines for point in _find_given_up(line))),
         asks_for_arguments=any(_USAGE.search(line) for line in (*lines, *others)),

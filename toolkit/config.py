@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # A source's name becomes a folder, and stands before the slash in `acme/slowio`.
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 RESERVED = frozenset({"inhouse", "packages", "libbpf-tools"})
-KEYS = ("limits", "allow", "sources", "keep", "textfile")
+KEYS = ("limits", "allow", "sources", "keep", "textfile", "verify")
 LOGIN = re.compile(r"https?://[^/]*@", re.ASCII | re.IGNORECASE)
 Keep = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=7 * 86400)]
@@ -50,6 +50,7 @@ class Settings(Value, frozen=True):
     sources: dict[str, SourceSettings] = {}
     keep: Keep = 5  # snapshots
     textfile: str | None = None  # node_exporter's folder; "": none; None: the usual one, if it is there
+    verify: bool = False  # whether a sync tries what it changed
 
 
 def load_settings(file: Path) -> Settings:
@@ -84,6 +85,8 @@ def _read_settings(file: Path) -> Settings:
             settings = msgspec.structs.replace(settings, keep=convert_entry(entry, Keep))
         elif entry.key == "textfile":
             settings = msgspec.structs.replace(settings, textfile=_read_folder(entry))
+        elif entry.key == "verify":
+            settings = msgspec.structs.replace(settings, verify=convert_entry(entry, bool))
         else:
             raise point_at(entry, f"no such setting; there are {', '.join(f'`{key}`' for key in KEYS)}")
     return settings

@@ -111,7 +111,9 @@ def decide(variant: Variant, facts: Facts, result: Result, complaints: Complaint
     if result.outcome is Outcome.ENDED and complaints.asks_for_arguments and not result.accounts:
         reason = "it asks for an argument that a trial cannot know"
         return replace(figures, reason=reason, symptom=complaints.cause)
-    if result.outcome is Outcome.ENDED and (result.tool_status or (not tracing and _wants_events(variant))):
+    # Some of bcc's tools catch their errors, print them, and end with 0.
+    missed = not tracing and (_wants_events(variant) or complaints.failed)
+    if result.outcome is Outcome.ENDED and (result.tool_status or missed):
         return _decide_ended(figures, result, complaints)
     if result.outcome is not Outcome.ENDED and not settled and not tracing:
         return replace(figures, reason=f"it had not begun to trace after {result.seconds:.0f} s")
@@ -119,7 +121,9 @@ def decide(variant: Variant, facts: Facts, result: Result, complaints: Complaint
 
 
 def _wants_events(variant: Variant) -> bool:
-    return bool(variant.analysis.probes)
+    """Whether it should attach to something that can be seen: a socket filter, for one, leaves no link."""
+    kinds = {need.kind for need in variant.analysis.probes}
+    return bool(kinds) and kinds <= _WORDS.keys() - {NeedKind.NETWORK}
 
 
 def _decide_ended(figures: Seen, result: Result, complaints: Complaints) -> Seen:

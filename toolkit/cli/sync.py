@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator, Mapping
 
 import click
+import msgspec
 
 from toolkit.catalog.load import Curated, load_sources
 from toolkit.choose import judge_all
@@ -16,7 +17,8 @@ from toolkit.cli.books import fail_with_one, note_failure, note_report
 from toolkit.cli.narrate import say
 from toolkit.cli.progress import show_progress
 from toolkit.cli.session import Session, own_paths
-from toolkit.cli.sync_report import Outcome, describe_problems, format_log, format_outcome
+from toolkit.cli.sync_report import Outcome, describe_problems, format_log, format_outcome, format_trials
+from toolkit.cli.sync_trials import try_changed
 from toolkit.cli.tree import make_rules
 from toolkit.config import load_settings
 from toolkit.errors import UsageError
@@ -37,10 +39,13 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @click.option("--pinned", is_flag=True, help="Exactly the commits that this release was tested with.")
 @click.option("--timeout", default=300, type=click.IntRange(1, 86400), show_default=True, help="Seconds for a source.")
 @click.option("--wait", default=10, type=click.IntRange(0, 3600), show_default=True, help="Seconds for another sync.")
+@click.option("--verify/--no-verify", default=None, help="Try what changed afterwards; the setting `verify`.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing unless something is wrong: for cron.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
 @fail_with_one
-def command(names: tuple[str, ...], pinned: bool, timeout: int, wait: int, quiet: bool, as_json: bool) -> int:
+def command(
+    names: tuple[str, ...], pinned: bool, timeout: int, wait: int, verify: bool | None, quiet: bool, as_json: bool
+) -> int:
     """Fetch the latest tools from git, build a snapshot aside, and swap it in.
 
     SOURCE limits what is asked; the others stay as they are. A source that fails keeps what was held of it. After
@@ -48,6 +53,9 @@ def command(names: tuple[str, ...], pinned: bool, timeout: int, wait: int, quiet
 
     Exits with 0 when it is done or nothing is new, 1 when anything failed, and 125 for a wrong option or setting.
     With --quiet it says nothing at all when it exits with 0; sync.log in the state folder says it always.
+
+    With --verify, what has no result of a trial that still holds is tried afterwards, as `toolkit verify --changed`
+    does: for ten minutes at most, not on a busy host, and nothing that has a risk.
     """
     paths = own_paths()
     settings = load_settings(paths.settings)
@@ -80,6 +88,8 @@ def command(names: tuple[str, ...], pinned: bool, timeout: int, wait: int, quiet
         after = before if report.snapshot == report.before else ahead.reload()
         outcome = _judge(before, after, report, progress)
     unwritten = note_report(after, request.asked, report, format_log(outcome))
+    if settings.verify if verify is None else verify:
+        outcome = msgspec.structs.replace(outcome, trials=try_changed(after, quiet=quiet or as_json))
     if as_json:
         render.print_json(outcome)
     else:
@@ -158,4 +168,6 @@ def _print_outcome(outcome: Outcome, paths: Paths, *, quiet: bool) -> None:
     if outcome.report.failed:
         say(f"what was held stays; the whole story is in {paths.sync_log}")
     if not quiet:
-        render.print_lines(format_outcome(outcome, render.terminal_width()))
+        width = render.terminal_width()
+        trials = format_trials(outcome.trials, width) if outcome.trials else ()
+        render.print_lines((*format_outcome(outcome, width), *trials))

@@ -14,6 +14,14 @@ MOST_SHOWN = 20  # names of one kind
 FAILED = "FAILED"
 
 
+class Trials(Value, frozen=True, omit_defaults=False):
+    """What was tried after a sync; `problem` says why not all, or nothing, was."""
+
+    tried: int
+    differing: tuple[str, ...]
+    problem: str = ""
+
+
 class Outcome(Value, frozen=True, omit_defaults=False):
     """The document of `sync --json`; the tools that run here since this sync, and those that ran here until then."""
 
@@ -21,6 +29,7 @@ class Outcome(Value, frozen=True, omit_defaults=False):
     report: SyncReport
     runs_now: tuple[str, ...]
     runs_no_more: tuple[str, ...]
+    trials: Trials | None = None  # None: a sync that tries nothing
 
 
 def describe_problems(report: SyncReport) -> Iterator[tuple[str, str]]:
@@ -57,6 +66,15 @@ def format_outcome(outcome: Outcome, width: int | None) -> Iterator[str]:
     yield from _format_changes(outcome, width)
     received = render.format_bytes(sum(one.received for one in report.sources))
     yield f"Received {received} in {render.format_duration(report.seconds)}."
+
+
+def format_trials(trials: Trials, width: int | None) -> Iterator[str]:
+    """What was tried, if anything was to be."""
+    if trials.tried or trials.problem:
+        problem = f", and then no more: {trials.problem}" if trials.problem else ""
+        noun = "variant" if trials.tried == 1 else "variants"
+        yield from render.wrap(f"Tried {trials.tried} {noun} on this kernel{problem}.", 0, width)
+        yield from (line for one in trials.differing for line in render.wrap(one, 2, width))
 
 
 def _format_sources(sources: tuple[SourceReport, ...], width: int | None) -> Iterator[str]:

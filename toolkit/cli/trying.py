@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from toolkit.catalog.arguments import load_arguments
 from toolkit.catalog.query import resolve_name
 from toolkit.choose import Misfit, fit_arguments
 from toolkit.cli.session import Session
@@ -17,8 +20,8 @@ from toolkit.launch.guard import GATED, find_pressure
 from toolkit.launch.trial import try_variant
 from toolkit.launch.workload import workload
 from toolkit.lock import hold_lock
-from toolkit.model import Engine, Risk, Tool, Value, Variant, Verdict
-from toolkit.paths import Paths, make_folder
+from toolkit.model import Choice, Engine, Facts, Risk, Tool, Value, Variant, Verdict
+from toolkit.paths import Paths, data_folder, make_folder
 from toolkit.runs import Observed, Seen, Trial
 from toolkit.snapshot.use import use_snapshot
 from toolkit.trials import differs, name_result, still_holds
@@ -35,6 +38,7 @@ class Candidate(Value, frozen=True):
     tool: Tool
     variant: Variant
     predicted: Verdict
+    arguments: tuple[str, ...] = ()  # curated ones, for a variant that starts nothing without any
     named: bool = False
 
 
@@ -76,8 +80,15 @@ def list_candidates(session: Session, names: tuple[str, ...]) -> tuple[Candidate
     variants = asked or (() if names else session.index.variants)
     unique = {name_result(one.id, one.sha256): one for one in reversed(variants)}
     ordered = sorted(unique.values(), key=lambda one: (one.tool, one.id, one.found.revision))
+    arguments = load_arguments(data_folder())
     return tuple(
-        Candidate(tool=tools[one.tool], variant=one, predicted=judge(one, session.facts), named=bool(names))
+        Candidate(
+            tool=tools[one.tool],
+            variant=one,
+            predicted=judge(one, session.facts),
+            arguments=arguments.get(one.id, ()),
+            named=bool(names),
+        )
         for one in ordered
     )
 
@@ -89,7 +100,7 @@ def keep_changed(session: Session, candidates: tuple[Candidate, ...]) -> tuple[C
 
 def find_result(session: Session, one: Candidate) -> Trial | None:
     """The kept result of a candidate, if it still holds."""
-    trial = session.trials.get(name_result(one.variant.id, one.variant.sha256))
+    trial = session.trials.get(name_result(one.variant.id, one.variant.sha256, one.arguments))
     holds = trial is not None and still_holds(trial, one.variant, session.facts, one.predicted)
     return trial if holds else None
 
@@ -105,9 +116,7 @@ def try_all(
 
     Raises Busy when another makes trials, CannotRun without the rights, StateError.
     """
-    missing = find_missing_rights(session.facts)
-    if missing is not None:
-        raise CannotRun(f"nothing can be tried: {missing.text}", fix=missing.fix)
+    check_rights(session.facts)
     started = time.monotonic()
     tried: list[Tried] = []
     cut_short, status = "", 0
@@ -115,18 +124,27 @@ def try_all(
         with (
             end_by_exit(),
             hold_lock(session.paths.state / "verify.lock", rules.wait, "is trying tools"),
-            workload(make_place(session.paths)),
+            workload(make_place(session.paths)) as pid,
         ):
             for at, one in enumerate(candidates):
                 cut_short = _find_obstacle(rules, started)
                 if cut_short:
                     break
                 begin(one, at)
-                tried.append(_try_one(session, one, rules))
+                tried.append(_try_one(session, one, rules, pid))
                 report(tried[-1])
     except SystemExit as error:
         cut_short, status = "interrupted", int(error.code or 0)
     return Course(tried=tuple(tried), seconds=time.monotonic() - started, cut_short=cut_short, status=status)
+
+
+def check_rights(facts: Facts) -> None:
+    """Raises CannotRun for a user who may not load BPF programs, or not see what is attached."""
+    missing = find_missing_rights(facts)
+    if missing is not None:
+        raise CannotRun(f"nothing can be tried: {missing.text}", fix=missing.fix)
+    if "sys_admin" not in facts.capabilities:  # BPF_PROG_GET_FD_BY_ID and BPF_TASK_FD_QUERY ask for it
+        raise CannotRun("what a tool attaches can only be seen with CAP_SYS_ADMIN", fix="run it as root, with sudo")
 
 
 def make_place(paths: Paths) -> Path:
@@ -167,17 +185,20 @@ def _find_obstacle(rules: Rules, started: float) -> str:
     return ""
 
 
-def _try_one(session: Session, one: Candidate, rules: Rules) -> Tried:
+def _try_one(session: Session, one: Candidate, rules: Rules, pid: int) -> Tried:
     why = find_exclusion(one, rules)
     if why:
         return _leave_out(one, why)
+    arguments = tuple(argument.replace("{pid}", str(pid)) for argument in one.arguments)
+    choice = Choice(variant=one.variant, verdict=one.predicted, arguments=arguments, why="a trial")
     try:
         with use_snapshot(session.paths.snapshots, Path(one.variant.found.path)):
-            trial = try_variant(one.tool, one.variant, one.predicted, session.facts, name_kernel(), rules.seconds)
+            trial = try_variant(one.tool, choice, session.facts, name_kernel(), rules.seconds)
     except CannotRun as error:
         return _leave_out(one, error.what)
     if isinstance(trial, int):
         raise SystemExit(trial)
+    trial = replace(trial, arguments=one.arguments)  # the PID is another one each time
     keep_trial(session.paths.verified, trial)
     return Tried(candidate=one, trial=trial)
 
@@ -192,7 +213,7 @@ def find_exclusion(one: Candidate, rules: Rules) -> str:
     # Without --unsafe, a bpftrace program can only look; a Python or native program can do anything.
     if not one.tool.curated and one.variant.engine is not Engine.BPFTRACE and (rules.unattended or not one.named):
         return "it is not in the catalog, so nobody said that it is harmless: it is tried when it is named"
-    fit = fit_arguments(one.variant, ())
+    fit = fit_arguments(one.variant, one.arguments)
     return fit.why if isinstance(fit, Misfit) else ""
 
 
@@ -201,6 +222,7 @@ def _leave_out(one: Candidate, why: str) -> Tried:
         variant=one.variant.id,
         sha256=one.variant.sha256,
         seen=Seen(observed=Observed.UNTESTED, reason=why),
+        arguments=one.arguments,
         predicted=one.predicted.status,
     )
     return Tried(candidate=one, trial=trial)

@@ -14,8 +14,8 @@ from toolkit.complaints import read_complaints
 from toolkit.launch.guard import check_file, check_programs
 from toolkit.launch.plan import make_plan
 from toolkit.launch.supervise import Sinks, supervise
-from toolkit.model import Choice, Facts, Tool, Variant, Verdict
-from toolkit.runs import Cost, Limits, Outcome, Seen, Trial
+from toolkit.model import Choice, Facts, Tool
+from toolkit.runs import Cost, Limits, Outcome, Trial
 from toolkit.trials import decide, list_lacks, name_engines
 
 GRACE = 5.0  # seconds between SIGINT and SIGTERM
@@ -72,14 +72,13 @@ class Tail:
         return ""
 
 
-def try_variant(
-    tool: Tool, variant: Variant, predicted: Verdict, facts: Facts, kernel: str, seconds: float, *arguments: str
-) -> Trial | int:
+def try_variant(tool: Tool, choice: Choice, facts: Facts, kernel: str, seconds: float) -> Trial | int:
     """Start a variant, at most for so many seconds, and say what was seen; or the exit status after a signal.
 
-    Raises CannotRun for what the guard refuses, and where there is no engine.
+    `kernel` is the name of the running kernel, its build included. Raises CannotRun for what the guard refuses, and
+    where there is no engine.
     """
-    choice = Choice(variant=variant, verdict=predicted, arguments=arguments, why="a trial")
+    variant = choice.variant
     limits = Limits(duration=seconds, grace=GRACE, output_bytes=OUTPUT, nice=NICE)
     plan = make_plan(tool, choice, limits, facts, {}, duration=seconds)
     check_file(variant)
@@ -94,16 +93,15 @@ def try_variant(
     gave_up = result.outcome is Outcome.ENDED and not any(one.attached for one in result.accounts)
     complaints = read_complaints(stderr.data, stdout.data if gave_up else b"")
     settled = watch.settled or bool(watch.heavy) or result.outcome is Outcome.LIMIT
-    seen: Seen = decide(variant, facts, result, complaints, settled=settled)
     return Trial(
         variant=variant.id,
         sha256=variant.sha256,
-        arguments=arguments,
+        seen=decide(variant, facts, result, complaints, settled=settled),
+        arguments=choice.arguments,
         kernel=kernel,
         engines=name_engines(variant.engine, facts),
-        predicted=predicted.status,
-        lacked=list_lacks(predicted),
-        seen=seen,
+        predicted=choice.verdict.status,
+        lacked=list_lacks(choice.verdict),
         seconds=result.seconds,
         time=round(began, 3),
     )
