@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.support.samples import make_facts, make_variant, requirement
-from toolkit.answers import DECIDERS, UNCHECKED, parse_version
+from toolkit.answers import DECIDERS, parse_version
 from toolkit.compat import judge
 from toolkit.model import Engine, EngineFact, Fact, Facts, NeedKind, Status, Variant, Verdict
 
@@ -164,9 +164,82 @@ def test_a_new_bpftrace_gives_up_on_any_missing_probe_unless_the_script_says_oth
     assert judge(forgiving, newest).status is Status.PARTIAL
 
 
-def test_every_kind_of_need_is_decided_or_said_not_to_be() -> None:
-    assert DECIDERS.keys() | UNCHECKED == set(NeedKind)
-    assert not DECIDERS.keys() & UNCHECKED
+def test_every_kind_of_need_is_decided() -> None:
+    assert DECIDERS.keys() == set(NeedKind)
+
+
+KINDS = {
+    "xdp": Fact(value=True, origin="it loads"),
+    "sched_cls": Fact(value=False, origin="EINVAL"),
+    "kprobe.multi": Fact(value=False, origin="ENOTSUP"),
+    "iter": Fact(value=True, origin="it loads"),
+    "lsm": Fact(value=True, origin="it loads"),
+    "raw_tp": Fact(value=True, origin="it loads"),
+    "syscall": Fact[bool](unknown="nobody tried"),
+}
+
+
+@pytest.mark.parametrize(
+    ("need", "status", "words"),
+    [
+        ("network:xdp.frags", Status.RUNS, ""),
+        ("network:tc", Status.BLOCKED, "this kernel takes no sched_cls programs (EINVAL)"),
+        ("attach:kretprobe.multi/vfs_*", Status.BLOCKED, "this kernel takes no kprobe.multi programs (ENOTSUP)"),
+        ("attach:syscall", Status.UNKNOWN, "nobody tried"),
+        ("attach:flying/x", Status.UNKNOWN, "it is not known whether this kernel takes flying programs"),
+        ("attach:watchpoint", Status.BLOCKED, "no hardware breakpoints here"),
+        ("attach:freplace/x", Status.RUNS, ""),
+        ("iter:task", Status.RUNS, ""),
+        ("iter:cake", Status.BLOCKED, "no iterator cake (BTF has no bpf_iter_cake)"),
+        ("lsm:file_open", Status.RUNS, ""),
+        ("lsm:file_close", Status.BLOCKED, "no LSM hook file_close"),
+        ("struct_ops:tcp", Status.UNKNOWN, "struct_ops"),
+        ("raw_tracepoint:sched_switch", Status.RUNS, ""),
+    ],
+)
+def test_a_kind_of_program_is_one_that_the_kernel_takes(need: str, status: Status, words: str) -> None:
+    functions = Fact(value=frozenset({"bpf_iter_task", "bpf_lsm_file_open"}))
+    facts = make_facts(program_kinds=KINDS, btf_functions=functions)
+    verdict = judge(make_variant("x/x", requirement(need)), facts)
+    assert verdict.status is status
+    assert words in "".join(reason.text for reason in verdict.reasons)
+
+
+def test_raw_tracepoints_that_the_kernel_refuses_block() -> None:
+    facts = make_facts(program_kinds={"raw_tp": Fact(value=False, origin="EINVAL")})
+    assert "takes no raw_tp" in reasons(make_variant("x/x", requirement("raw_tracepoint:sched_switch")), facts)
+
+
+@pytest.mark.parametrize(
+    ("counters", "need", "status"),
+    [
+        (Fact(value=frozenset({"cpu-cycles"})), "perf_event:hardware:cycles", Status.RUNS),
+        (Fact(value=frozenset({"cpu-cycles"})), "perf_event:hardware:cache-misses", Status.BLOCKED),
+        (Fact(value=frozenset[str]()), "perf_event:hardware:cpu-cycles", Status.BLOCKED),
+        (Fact[frozenset[str]](unknown="not tried"), "perf_event:hardware:cache-misses", Status.RUNS),
+        (Fact(value=frozenset[str]()), "perf_event:software:cpu-clock", Status.RUNS),
+    ],
+)
+def test_a_counter_is_one_that_opens_or_else_one_whose_pmu_is_listed(
+    counters: Fact[frozenset[str]], need: str, status: Status
+) -> None:
+    assert judge(make_variant("x/x", requirement(need)), make_facts(counters=counters)).status is status
+
+
+@pytest.mark.parametrize(
+    ("need", "fix"),
+    [
+        ("kprobe:xfs_file_read_iter", "modprobe xfs"),
+        ("kprobe:ext4_gone", ""),
+        ("kprobe:gone", ""),
+        ("fentry:__xfs_gone", "modprobe xfs"),
+        ("tracepoint:kvm:kvm_exit", "modprobe kvm"),
+    ],
+)
+def test_a_module_that_could_be_loaded_is_named(need: str, fix: str) -> None:
+    facts = make_facts(modules=Fact(value=frozenset({"xfs", "ext4", "kvm"})), loaded=Fact(value=frozenset({"ext4"})))
+    verdict = judge(make_variant("x/x", requirement(need)), facts)
+    assert [reason.fix for reason in verdict.reasons] == [fix]
 
 
 def test_a_tool_of_a_newer_release_is_not_for_an_older_engine() -> None:

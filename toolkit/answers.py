@@ -79,9 +79,8 @@ def parse_version(text: str) -> tuple[int, ...]:
 
 
 def answer_need(need: Need, facts: Facts) -> Answer:
-    """Whether one need is met by these facts; what no fact speaks of is taken as met (UNCHECKED)."""
-    decide = DECIDERS.get(need.kind)
-    return decide(need, facts) if decide else MET
+    """Whether one need is met by these facts."""
+    return DECIDERS[need.kind](need, facts)
 
 
 def _in_set(name: str, known: Fact[Set[str]], missing: str) -> Answer:
@@ -112,7 +111,16 @@ def _match_any(pattern: str, names: Set[str]) -> bool:
 def _tracepoint(need: Need, facts: Facts) -> Answer:
     if facts.tracepoints.value is None:
         return _no_tracefs(facts)
-    return _in_set(need.name, facts.tracepoints, f"this kernel has no tracepoint {need.name}")
+    found = _in_set(need.name, facts.tracepoints, f"this kernel has no tracepoint {need.name}")
+    return found if found.met else _with_module(found, need.name.partition(":")[0], facts)
+
+
+def _with_module(missing: Answer, name: str, facts: Facts) -> Answer:
+    """What is missing, with the command that loads the module of this name, if it could be loaded and is not."""
+    could = facts.modules.value is not None and name in facts.modules.value
+    if could and facts.loaded.value is not None and name not in facts.loaded.value:
+        return Answer(missing.met, missing.cause, missing.fix or f"modprobe {name}")
+    return missing
 
 
 def _no_tracefs(facts: Facts) -> Answer:
@@ -120,6 +128,8 @@ def _no_tracefs(facts: Facts) -> Answer:
 
 
 def _raw_tracepoint(need: Need, facts: Facts) -> Answer:
+    if (refused := _kind("raw_tp", facts)).met is False:
+        return refused
     if facts.tracepoints.value is None:
         return _no_tracefs(facts)
     # A raw tracepoint has no system in its name. sys_enter and sys_exit are shown under raw_syscalls. Some raw
@@ -147,7 +157,13 @@ def _kprobe(need: Need, facts: Facts) -> Answer:
         return Answer(None, facts.kprobes.unknown)
     if not need.name:
         return MET
-    return _in_set(need.name, facts.functions, f"no function {need.name} to attach a kprobe to")
+    found = _in_set(need.name, facts.functions, f"no function {need.name} to attach a kprobe to")
+    return found if found.met else _with_module(found, _module_of(need.name), facts)
+
+
+def _module_of(function: str) -> str:
+    """The module that a function is likely to be of, by the kernel's habit: xfs_file_read_iter, nfs_file_read."""
+    return function.lstrip("_").partition("_")[0]
 
 
 def _fentry(need: Need, facts: Facts) -> Answer:
@@ -157,7 +173,8 @@ def _fentry(need: Need, facts: Facts) -> Answer:
         return Answer(None, facts.fentry.unknown)
     if not need.name:
         return MET
-    return _in_set(need.name, facts.btf_functions, f"BTF has no function {need.name} for fentry")
+    found = _in_set(need.name, facts.btf_functions, f"BTF has no function {need.name} for fentry")
+    return found if found.met else _with_module(found, _module_of(need.name), facts)
 
 
 def _uprobe(need: Need, facts: Facts) -> Answer:
@@ -214,15 +231,87 @@ def _feature(need: Need, facts: Facts) -> Answer:
 
 
 def _perf_event(need: Need, facts: Facts) -> Answer:
-    family = need.name.partition(":")[0]
+    family, _, event = need.name.partition(":")
     if family != "hardware":
         return MET
+    if facts.counters.value is not None:
+        return _counter(event, facts.counters)
     if facts.pmus.value is None:
         return Answer(None, facts.pmus.unknown)
     # The processor's PMU is called cpu, or cpu_core and cpu_atom on hybrids, armv8_pmuv3_0 and kin on Arm.
     if any(one.startswith(("cpu", "armv", "apple_")) for one in facts.pmus.value):
         return MET
-    return Answer(False, "no hardware counters here (no CPU PMU, as in most virtual machines)")
+    return Answer(False, NO_COUNTERS)
+
+
+def _counter(event: str, counters: Fact[frozenset[str]]) -> Answer:
+    if not counters.value:
+        return Answer(False, NO_COUNTERS)
+    name = COUNTER_ALIASES.get(event, event)
+    return MET if not name or name in counters.value else Answer(False, f"no hardware counter {name} here")
+
+
+NO_COUNTERS = "no hardware counters here, as in most virtual machines"
+COUNTER_ALIASES = {"cycles": "cpu-cycles", "branches": "branch-instructions"}
+
+
+def _kind(kind: str, facts: Facts) -> Answer:
+    """Whether the kernel takes a kind of BPF programs; unknown for one that no fact tells of."""
+    known = facts.program_kinds.get(kind, Fact(unknown=f"it is not known whether this kernel takes {kind} programs"))
+    if known.value is None:
+        return Answer(None, known.unknown)
+    return MET if known.value else Answer(False, f"this kernel takes no {kind} programs ({known.origin})")
+
+
+def _iter(need: Need, facts: Facts) -> Answer:
+    taken = _kind("iter", facts)
+    if not taken.met or not need.name:
+        return taken
+    function = f"bpf_iter_{need.name}"
+    return _in_set(function, facts.btf_functions, f"this kernel has no iterator {need.name} (BTF has no {function})")
+
+
+def _lsm(need: Need, facts: Facts) -> Answer:
+    taken = _kind("lsm", facts)
+    if not taken.met or not need.name:
+        return taken
+    function = f"bpf_lsm_{need.name}"
+    return _in_set(function, facts.btf_functions, f"this kernel has no LSM hook {need.name} (BTF has no {function})")
+
+
+def _struct_ops(_: Need, facts: Facts) -> Answer:
+    return _kind("struct_ops", facts)
+
+
+def _network(need: Need, facts: Facts) -> Answer:
+    name = need.name.partition(".")[0]  # xdp.frags
+    return _kind(SECTIONS.get(name, name), facts)
+
+
+def _attach(need: Need, facts: Facts) -> Answer:
+    """A section or probe type that has no kind of need of its own: watchpoint, kprobe.multi, freplace."""
+    kind = need.name.partition("/")[0]
+    if kind in ("watchpoint", "asyncwatchpoint"):
+        missing = "no hardware breakpoints here (no breakpoint PMU)"
+        known: Fact[Set[str]] = Fact(facts.pmus.value, facts.pmus.unknown)
+        return _in_set("breakpoint", known, missing)
+    if kind in ("freplace", "fmod_ret"):
+        return _fentry(Need(kind=NeedKind.FENTRY), facts)
+    return _kind(SECTIONS.get(kind, kind), facts)
+
+
+# What libbpf and bcc call a section or an attachment, and the kernel's name for programs of that kind.
+SECTIONS = {
+    "tc": "sched_cls",
+    "tcx": "sched_cls",
+    "classifier": "sched_cls",
+    "action": "sched_act",
+    "socket": "socket_filter",
+    "sockops": "sock_ops",
+    "cgroup": "cgroup_skb",
+    "kretprobe.multi": "kprobe.multi",
+    "uretprobe.multi": "uprobe.multi",
+}
 
 
 def _btf(need: Need, facts: Facts) -> Answer:
@@ -269,18 +358,6 @@ def _engine(need: Need, facts: Facts) -> Answer:
     return Answer(False, f"it needs {name} {wanted} or newer; here is {'.'.join(map(str, have))}")
 
 
-# What variants need and facts do not hold yet: a verdict does not depend on these, and the README says so. `run`
-# warns when a tool attaches to nothing all the same.
-UNCHECKED = frozenset(
-    {
-        NeedKind.LSM,
-        NeedKind.ITER,
-        NeedKind.STRUCT_OPS,
-        NeedKind.NETWORK,
-        NeedKind.ATTACH,
-    }
-)
-
 DECIDERS: dict[NeedKind, Callable[[Need, Facts], Answer]] = {
     NeedKind.TRACEPOINT: _tracepoint,
     NeedKind.RAW_TRACEPOINT: _raw_tracepoint,
@@ -290,6 +367,11 @@ DECIDERS: dict[NeedKind, Callable[[Need, Facts], Answer]] = {
     NeedKind.UPROBE: _uprobe,
     NeedKind.USDT: _uprobe,
     NeedKind.PERF_EVENT: _perf_event,
+    NeedKind.LSM: _lsm,
+    NeedKind.ITER: _iter,
+    NeedKind.STRUCT_OPS: _struct_ops,
+    NeedKind.NETWORK: _network,
+    NeedKind.ATTACH: _attach,
     NeedKind.BTF: _btf,
     NeedKind.HEADERS: _headers,
     NeedKind.KERNEL_SYMBOL: _kernel_symbol,

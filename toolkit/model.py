@@ -335,9 +335,12 @@ class Facts(Value, frozen=True):
     memlock: Fact[int]  # RLIMIT_MEMLOCK in bytes, -1 for unlimited
     fields: Fact[AbstractSet[str]] = UNREAD  # BTF's types and their members: task_struct, task_struct.pid
     formats: Fact[AbstractSet[str]] = UNREAD  # the fields of tracepoints: sched:sched_switch.prev_pid
-    features: Fact[AbstractSet[str]] = UNREAD  # helper:bpf_get_func_ip, map_type:ringbuf, program_type:tracing
+    features: Fact[AbstractSet[str]] = UNREAD  # helper:bpf_get_func_ip, map_type:ringbuf, program_type:tracing …
     filesystems: Fact[AbstractSet[str]] = UNREAD  # that the kernel knows now: /proc/filesystems
     modules: Fact[AbstractSet[str]] = UNREAD  # that are loaded, built in, or could be loaded
+    loaded: Fact[AbstractSet[str]] = UNREAD  # modules that are in the kernel now: loaded or built in
+    program_kinds: dict[str, Fact[bool]] = {}  # kinds of BPF programs (xdp, iter, kprobe.multi …): taken or not
+    counters: Fact[frozenset[str]] = Fact(unknown="it was not read")  # hardware events that can be opened
     looked: dict[str, bool] = {}  # needs of LOOKED_KINDS as text, and whether the host meets them; absent: unknown
     engines: tuple[EngineFact, ...] = ()
     missing_engines: dict[str, str] = {}  # engine -> why it is not there

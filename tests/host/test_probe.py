@@ -14,15 +14,11 @@ import pytest
 from toolkit.host import probe_facts
 from toolkit.model import Engine, Fact, Facts
 
-FACT_FIELDS = tuple(
-    name
-    for name in Facts.__struct_fields__
-    if name not in ("release", "machine", "distribution", "capabilities", "looked", "engines", "missing_engines")
-)
+FACT_FIELDS = tuple(name for name in Facts.__struct_fields__ if Facts.__annotations__[name].startswith("Fact["))
 
 
 def facts_of(facts: Facts) -> dict[str, Fact[Any]]:
-    return {name: getattr(facts, name) for name in FACT_FIELDS}
+    return {name: getattr(facts, name) for name in FACT_FIELDS} | facts.program_kinds
 
 
 def test_a_distribution_kernel(host_of: Callable[[str], Path]) -> None:

@@ -32,14 +32,23 @@ PROG_GET_FD_BY_ID = 13
 OBJ_GET_INFO_BY_FD = 15
 RAW_TRACEPOINT_OPEN = 17
 TASK_FD_QUERY = 20
+LINK_CREATE = 28
 ENABLE_STATS = 32
 
 # enum bpf_prog_type and bpf_attach_type
+KPROBE = 2
 TRACEPOINT = 5
 PERF_EVENT = 7
 RAW_TRACEPOINT = 17
 TRACING = 26
+LSM = 29
 TRACE_FENTRY = 24
+LSM_MAC = 27
+TRACE_ITER = 28
+TRACE_KPROBE_MULTI = 42
+TRACE_UPROBE_MULTI = 48
+
+SLEEPABLE = 1 << 4  # prog_flags
 
 STATS_RUN_TIME = 0
 PERF_FLAG_FD_CLOEXEC = 8
@@ -47,14 +56,24 @@ PERF_FLAG_FD_CLOEXEC = 8
 # r0 = 0; exit. The smallest program that the verifier takes.
 PROGRAM = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)
 
-# prog_type, insn_cnt, insns, license … expected_attach_type … attach_btf_id. What a trial does not need stays 0: a
-# kernel too old for a field refuses the call only when it is set (bpf_check_uarg_tail_zero, kernel/bpf/syscall.c).
-LOAD = struct.Struct("=II QQ 44x I 36x I 8x")
+# prog_type, insn_cnt, insns, license … prog_flags … expected_attach_type … attach_btf_id. What a trial does not need
+# stays 0: a kernel too old for a field refuses the call only when it is set (bpf_check_uarg_tail_zero,
+# kernel/bpf/syscall.c).
+LOAD = struct.Struct("=II QQ 20x I 20x I 36x I 8x")
+# link_create of many probes: prog_fd, target_fd, attach_type, flags; then kprobe_multi's flags, cnt, syms, or
+# uprobe_multi's path, offsets, ref_ctr_offsets, cookies, cnt.
+KPROBE_MULTI = struct.Struct("=IIII IIQ 16x")
+UPROBE_MULTI = struct.Struct("=IIII QQ 16x I 12x")
+NOWHERE = 8  # an address that no process has mapped: what the kernel reads there gives EFAULT
 ASK_TASK = struct.Struct("=IIIIQIIQQ")
 # struct bpf_prog_info up to the name, which is cut off after 15 bytes.
 PROGRAM_INFO = struct.Struct("=I 60x 16s")
 # struct perf_event_attr up to config2, PERF_ATTR_SIZE_VER1.
 PERF_ATTRIBUTES = struct.Struct("=II Q 8x 8x 8x Q 4x 4x Q Q")
+COUNTER = struct.Struct("=II QQ 8x 8x Q 16x")  # type, size, config, sample_period … flags; PERF_ATTR_SIZE_VER0
+DISABLED = 1
+PMU_HARDWARE = 0
+RARELY = 1 << 40  # events before a sample
 
 LONGEST_NAME = 512
 
@@ -70,14 +89,39 @@ class TaskFd:
     probe_addr: int
 
 
-def load_trial(prog_type: int) -> None:
+def load_trial(prog_type: int, attach_type: int = 0, btf_id: int = 0, flags: int = 0) -> None:
     """Load a program of two instructions and let go of it."""
-    os.close(_load(prog_type, 0, 0))
+    os.close(_load(prog_type, attach_type, btf_id, flags))
 
 
 def load_fentry_trial(btf_id: int) -> None:
     """Load a program for the entry of the function with this type id in the kernel's BTF, and let go of it."""
-    os.close(_load(TRACING, TRACE_FENTRY, btf_id))
+    load_trial(TRACING, TRACE_FENTRY, btf_id)
+
+
+def attach_raw_tracepoint_trial() -> None:
+    """Ask for a raw tracepoint whose name cannot be read. EFAULT: all else about it was accepted."""
+    program = _load(RAW_TRACEPOINT, 0, 0)
+    try:
+        os.close(_bpf(RAW_TRACEPOINT_OPEN, bytearray(struct.pack("=QI4x", NOWHERE, program))))
+    finally:
+        os.close(program)
+
+
+def attach_many_trial(attach_type: int) -> None:
+    """Ask for one link on many functions whose names cannot be read. EFAULT: all else about it was accepted.
+
+    `attach_type` is TRACE_KPROBE_MULTI (since Linux 5.18, with CONFIG_FPROBE) or TRACE_UPROBE_MULTI (since 6.6).
+    """
+    program = _load(KPROBE, attach_type, 0)
+    try:
+        if attach_type == TRACE_KPROBE_MULTI:
+            attributes = KPROBE_MULTI.pack(program, 0, attach_type, 0, 0, 1, NOWHERE)
+        else:
+            attributes = UPROBE_MULTI.pack(program, 0, attach_type, 0, NOWHERE, NOWHERE, 1)
+        os.close(_bpf(LINK_CREATE, bytearray(attributes)))
+    finally:
+        os.close(program)
 
 
 def attach_fentry_trial(btf_id: int) -> None:
@@ -131,17 +175,25 @@ def open_probe(pmu: int, target: str, *, offset: int = 0) -> int:
     Since Linux 4.17 (commit e12f03d7031a). ENOENT: the target does not exist. The probe is there until closed.
     """
     text = ctypes.create_string_buffer(target.encode())
-    attributes = PERF_ATTRIBUTES.pack(pmu, PERF_ATTRIBUTES.size, 0, 0, ctypes.addressof(text), offset)
+    return _open_event(PERF_ATTRIBUTES.pack(pmu, PERF_ATTRIBUTES.size, 0, 0, ctypes.addressof(text), offset))
+
+
+def open_counter(pmu: int, event: int) -> int:
+    """A perf event of this thread that counts and could sample, as tools use it, but is switched off."""
+    return _open_event(COUNTER.pack(pmu, COUNTER.size, event, RARELY, DISABLED))
+
+
+def _open_event(attributes: bytes) -> int:
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     this_thread, any_processor, no_group = 0, -1, -1
     return _call(1, ctypes.byref(buffer), this_thread, any_processor, no_group, PERF_FLAG_FD_CLOEXEC)
 
 
-def _load(prog_type: int, attach_type: int, btf_id: int) -> int:
+def _load(prog_type: int, attach_type: int, btf_id: int, flags: int = 0) -> int:
     program = ctypes.create_string_buffer(PROGRAM, len(PROGRAM))
     licence = ctypes.create_string_buffer(b"GPL")
     pointers = ctypes.addressof(program), ctypes.addressof(licence)
-    attributes = LOAD.pack(prog_type, len(PROGRAM) // 8, *pointers, attach_type, btf_id)
+    attributes = LOAD.pack(prog_type, len(PROGRAM) // 8, *pointers, flags, attach_type, btf_id)
     with _more_memlock():
         return _bpf(PROG_LOAD, bytearray(attributes))
 

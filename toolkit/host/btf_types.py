@@ -26,6 +26,7 @@ ENUMERATIONS = {
     "bpf_func_id": ("BPF_FUNC_", "helper:bpf_"),
     "bpf_map_type": ("BPF_MAP_TYPE_", "map_type:"),
     "bpf_prog_type": ("BPF_PROG_TYPE_", "program_type:"),
+    "bpf_attach_type": ("BPF_", "attach_type:"),
 }
 
 

@@ -28,6 +28,7 @@ BIG = (
     "features",
     "filesystems",
     "modules",
+    "loaded",
 )
 
 # What no fingerprint sees (a security module's policy, a replaced library) is seen a day later at the latest.

@@ -8,7 +8,7 @@ from toolkit import __version__
 from toolkit.host import places
 
 # To be raised when the probes find out more, or put it differently, under the same fields of Facts.
-EDITION = 2
+EDITION = 3
 
 WATCHED_STATUS = (b"CapEff:", b"NoNewPrivs:", b"Seccomp:", b"Groups:")
 
@@ -27,7 +27,7 @@ def fingerprint() -> str:
         *_list_process(),
         *(f"{name} {_read(f'{places.SYSCTLS}/{name}')}" for name in places.RESTRICTIONS),
         f"ftrace {_read(places.FTRACE_SWITCH)}",
-        f"lockdown {_read(places.LOCKDOWN)}",
+        f"lockdown {_read(places.LOCKDOWN)} {_read(places.LSMS)}",
         f"kprobes {_read(places.KPROBES_SWITCH)}",
         f"pmus {_list(places.PMUS)}",
         *_list_mounts(),

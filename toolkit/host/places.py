@@ -30,6 +30,7 @@ TRACEFS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 DEBUGFS = "/sys/kernel/debug"
 SECURITYFS = "/sys/kernel/security"
 LOCKDOWN = f"{SECURITYFS}/lockdown"
+LSMS = f"{SECURITYFS}/lsm"
 PMUS = "/sys/bus/event_source/devices"
 FTRACE_SWITCH = "/proc/sys/kernel/ftrace_enabled"
 KPROBES_SWITCH = f"{DEBUGFS}/kprobes/enabled"
@@ -67,9 +68,14 @@ def bcc_libraries(machine: str) -> tuple[str, ...]:
     return tuple(f"{folder}/libbcc.so.0" for folder in folders)
 
 
-def module_lists(release: str) -> tuple[str, ...]:
-    """depmod(8)'s lists: the modules that there are files of, and those that are built in."""
-    return (f"/lib/modules/{release}/modules.dep", f"/lib/modules/{release}/modules.builtin")
+def module_files(release: str) -> str:
+    """depmod(8)'s list of the modules that there are files of."""
+    return f"/lib/modules/{release}/modules.dep"
+
+
+def modules_built_in(release: str) -> str:
+    """The list of what is a module elsewhere and built into this kernel."""
+    return f"/lib/modules/{release}/modules.builtin"
 
 
 def library_folders() -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from toolkit.host.engines import Missing, find_bcc, find_bpftrace, find_native, 
 from toolkit.host.formats import read_formats
 from toolkit.host.headers import find_headers
 from toolkit.host.kconfig import read_config
+from toolkit.host.kinds import read_counters, read_kinds
 from toolkit.host.kmodules import read_filesystems, read_modules
 from toolkit.host.limits import read_capabilities, read_lockdown, read_memlock
 from toolkit.host.symbols import data_symbols, read_symbols
@@ -61,7 +62,7 @@ def probe_kernel(tree: Tree) -> Facts:
     tracepoints = read_tracepoints(tree, tracefs)
     fields, features = read_kernel_types(tree)
     sysctls = {name: tree.number(f"{places.SYSCTLS}/{name}") for name in places.RESTRICTIONS}
-    return Facts(
+    facts = Facts(
         release=release,
         machine=_read_machine(tree),
         distribution=_read_distribution(tree),
@@ -87,8 +88,20 @@ def probe_kernel(tree: Tree) -> Facts:
         fields=fields,
         formats=read_formats(tree, tracefs, tracepoints),
         features=features,
+        program_kinds=read_kinds(tree, may_load, btf, config, fields, features),
+    )
+    return _add_hardware(tree, facts)
+
+
+def _add_hardware(tree: Tree, facts: Facts) -> Facts:
+    """Modules, file systems and counters: what depends on the machine as much as on the kernel."""
+    modules = read_modules(tree, facts.release)
+    return msgspec.structs.replace(
+        facts,
         filesystems=read_filesystems(tree),
-        modules=read_modules(tree, release),
+        modules=modules.known,
+        loaded=modules.loaded,
+        counters=read_counters(tree, facts.capabilities),
     )
 
 

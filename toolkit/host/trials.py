@@ -26,14 +26,14 @@ LOADABLE = ("vfs_fsync_range", "do_unlinkat", "wake_up_new_task", "vfs_read")
 TRACING = frozenset(("sys_admin", "perfmon"))
 
 # What a kernel answers that does not have it or forbids it, as against a passing shortage.
-REFUSALS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, 524)
+REFUSALS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EINVAL, errno.E2BIG, errno.EOPNOTSUPP, 524)
 
 
 def try_bpf(tree: Tree) -> Fact[bool]:
     """Whether bpf(2) loads a tracepoint program for this user."""
     if not tree.live:
         return Fact(unknown=NOT_LIVE)
-    return _try(lambda: bpf.load_trial(bpf.TRACEPOINT), "loading a tracepoint program")
+    return try_call(lambda: bpf.load_trial(bpf.TRACEPOINT), "loading a tracepoint program")
 
 
 def try_fentry(tree: Tree, may_load: Fact[bool], btf: Fact[Btf]) -> Fact[bool]:
@@ -52,10 +52,10 @@ def try_fentry(tree: Tree, may_load: Fact[bool], btf: Fact[Btf]) -> Fact[bool]:
     name = next((name for name in (ATTACHABLE, *LOADABLE) if name in functions), "")
     if not name:
         return Fact(unknown=f"not tried: BTF has none of {', '.join((ATTACHABLE, *LOADABLE))}")
-    loaded = _try(lambda: bpf.load_fentry_trial(functions[name]), f"loading an fentry program for {name}")
+    loaded = try_call(lambda: bpf.load_fentry_trial(functions[name]), f"loading an fentry program for {name}")
     if not loaded.value or name != ATTACHABLE:
         return loaded
-    return _try(lambda: bpf.attach_fentry_trial(functions[name]), f"attaching an fentry program to {name}")
+    return try_call(lambda: bpf.attach_fentry_trial(functions[name]), f"attaching an fentry program to {name}")
 
 
 def try_kprobes(
@@ -113,10 +113,11 @@ def _ask_pmu(kind: str, pmu: int, capabilities: frozenset[str]) -> Fact[bool]:
 
     # Debian's perf_event_paranoid=3 wants CAP_SYS_ADMIN even of a user with CAP_PERFMON.
     lesser = "" if "sys_admin" in capabilities else " without CAP_SYS_ADMIN"
-    return _try(ask, f"asking the {kind} PMU for a probe{lesser}")
+    return try_call(ask, f"asking the {kind} PMU for a probe{lesser}")
 
 
-def _try(trial: Callable[[], None], what: str) -> Fact[bool]:
+def try_call(trial: Callable[[], None], what: str) -> Fact[bool]:
+    """Whether the kernel takes a call: a refusal is an answer, a passing shortage is unknown."""
     try:
         trial()
     except OSError as error:
