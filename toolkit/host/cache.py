@@ -66,23 +66,31 @@ def load_facts(cache: Path | None) -> Facts:
 
 
 def strip(facts: Facts, now: str) -> Stored:
-    """Take the big sets out of facts, to be stored beside them."""
+    """What the file holds of these facts."""
+    return Stored(now, time.time(), *strip_names(facts))
+
+
+def restore(stored: Stored) -> Facts:
+    """The facts of the file."""
+    return restore_names(stored.facts, stored.names)
+
+
+def strip_names(facts: Facts) -> tuple[Facts, dict[str, str]]:
+    """Facts without their big sets, and those as text by field, to be stored beside them."""
     values = {field: getattr(facts, field) for field in BIG}
     names = {field: _text(fact.value) for field, fact in values.items() if fact.known}
     bare: dict[str, Fact[AbstractSet[str]]] = {
         field: Fact(unknown=fact.unknown, origin=fact.origin) for field, fact in values.items()
     }
-    return Stored(now, time.time(), msgspec.structs.replace(facts, **bare), names)
+    return msgspec.structs.replace(facts, **bare), names
 
 
-def restore(stored: Stored) -> Facts:
+def restore_names(facts: Facts, names: dict[str, str]) -> Facts:
     """Put the big sets back, as Names that become sets when they are asked."""
     sets = {
-        field: Fact(Names(text), origin=getattr(stored.facts, field).origin)
-        for field, text in stored.names.items()
-        if field in BIG
+        field: Fact(Names(text), origin=getattr(facts, field).origin) for field, text in names.items() if field in BIG
     }
-    return msgspec.structs.replace(stored.facts, **sets)
+    return msgspec.structs.replace(facts, **sets)
 
 
 def _text(names: AbstractSet[str]) -> str:
