@@ -70,7 +70,7 @@ def test_functions_of_modules_count_too(tmp_path: Path, write: Callable[..., Pat
         (SMALL[:2] + b"\2" + SMALL[3:], "has version 2"),
         (make_btf((*TYPES, (0, kind(31), 0)), STRINGS), "kind 31"),
         (make_btf(((0, kind(STRUCT, 1000), 0),), STRINGS), "ends outside"),
-        (make_btf(((9999, kind(FUNC), 0),), STRINGS), "past its"),
+        (make_btf(((9999, kind(FUNC), 0),), STRINGS), "does not end in its"),
         (make_btf(TYPES, STRINGS[:-1]), "damaged"),
     ],
 )

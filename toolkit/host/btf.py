@@ -23,6 +23,7 @@ MAGIC = 0xEB9F
 HEADER = struct.Struct("=HBBIIIII")  # magic, version, flags, its length, then where types and strings are
 
 FUNC = 12
+LONGEST_NAME = 1024  # KSYM_NAME_LEN is 512, and a damaged BTF may name the same megabyte a million times
 
 # Words after the first three, by kind: always, and for each member (info's lower 16 bits count them).
 FIXED = {1: 1, 3: 3, 14: 1, 17: 1}  # INT, ARRAY, VAR, DECL_TAG
@@ -53,10 +54,7 @@ def read_btf(data: bytes, base: Btf | None = None) -> Btf:
     first = 1 + (base.types if base else 0)
     functions: dict[str, int] = {}
     for position, offset in offsets:
-        end = strings.find("\0", offset)
-        if end < 0:
-            raise BtfError(f"the BTF names a string at {offset}, past its {len(strings)} bytes of strings")
-        functions.setdefault(strings[offset:end], first + position)
+        functions.setdefault(read_string(strings, offset), first + position)
     return Btf(functions, first - 1 + count, strings)
 
 
@@ -91,6 +89,14 @@ def list_modules(tree: Tree) -> tuple[str, ...]:
         return tuple(name for name in tree.entries(BTF) if name != "vmlinux")
     except OSError:
         return ()
+
+
+def read_string(strings: str, offset: int) -> str:
+    """The string at an offset. Raises BtfError, also for one that is longer than any name of the kernel."""
+    end = strings.find("\0", offset, offset + LONGEST_NAME)
+    if end < 0:
+        raise BtfError(f"the BTF names a string at {offset} that does not end in its {len(strings)} bytes of strings")
+    return strings[offset:end]
 
 
 def split_sections(data: bytes) -> tuple[array[int], str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from toolkit.host.btf import EXTRA, LAST_KIND, BtfError, list_modules, split_sections
+from toolkit.host.btf import EXTRA, LAST_KIND, BtfError, list_modules, read_string, split_sections
 from toolkit.host.names import Names
 from toolkit.host.places import BTF, KERNEL_BTF
 from toolkit.host.tree import Tree, explain
@@ -20,6 +20,7 @@ STRUCT, UNION, ENUM, FWD, TYPEDEF, FUNC, ENUM64 = 4, 5, 6, 7, 8, 12, 19
 NAMED = frozenset((ENUM, TYPEDEF, ENUM64))
 THROUGH = frozenset((TYPEDEF, 9, 10, 11, 18))  # VOLATILE, CONST, RESTRICT, TYPE_TAG: the type stands behind them
 DEEPEST = 16  # anonymous structures in each other
+MOST_TEXT = 64 << 20  # characters of all members; a kernel with its modules has 3 million
 
 # The kernel's enumerations of what a BPF program can use, and what stands before the name.
 ENUMERATIONS = {
@@ -53,10 +54,7 @@ class Section:
         """The string at an offset."""
         found = self._names.get(offset)
         if found is None:
-            end = self.strings.find("\0", offset)
-            if end < 0:
-                raise BtfError(f"the BTF names a string at {offset}, past its {len(self.strings)} bytes of strings")
-            found = self.strings[offset:end]
+            found = read_string(self.strings, offset)
             if self.base is None:  # a module's own strings have the same offsets as another module's
                 self._names[offset] = found
         return found
@@ -75,6 +73,7 @@ def read_types(data: bytes, base: Section | None = None) -> tuple[Types, Section
     fields: set[str] = set()
     features: set[str] = set()
     words = section.words
+    left = MOST_TEXT  # structures that hold themselves a thousand times would take for ever
     for at in section.offsets:
         kind = words[at + 1] >> 24 & 0x1F
         if not words[at] or (kind not in NAMED and kind not in (STRUCT, UNION)):
@@ -82,7 +81,12 @@ def read_types(data: bytes, base: Section | None = None) -> tuple[Types, Section
         name = section.name(words[at])
         fields.add(name)
         if kind in (STRUCT, UNION):
-            fields.update(f"{name}.{member}" for member in _list_members(section, at, 0))
+            for member in _list_members(section, at, 0):
+                left -= len(name) + len(member) + 1
+                if left < 0:
+                    raise BtfError(f"the BTF is damaged: {name} has more members than any kernel")
+                if member:
+                    fields.add(f"{name}.{member}")
         elif name in ENUMERATIONS:
             features.update(_list_features(section, at, name))
     return Types(frozenset(fields), frozenset(features)), section
@@ -126,12 +130,16 @@ def _find_types(words: array[int]) -> Iterator[int]:
 
 
 def _list_members(section: Section, at: int, depth: int) -> Iterator[str]:
-    """The members of a structure or union, those of its anonymous members included: so a program names them."""
+    """The members of a structure or union, those of its anonymous members included: so a program names them.
+
+    For each of those themselves, an empty text is among them.
+    """
     words = section.words
     for member in range(at + 3, at + 3 + 3 * (words[at + 1] & 0xFFFF), 3):
         if words[member]:
             yield section.name(words[member])
         elif depth < DEEPEST:
+            yield ""
             inner = _find_structure(section, words[member + 1])
             if inner is not None:
                 yield from _list_members(*inner, depth + 1)

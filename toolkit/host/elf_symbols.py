@@ -1,26 +1,52 @@
 """The functions that an ELF file defines, and its USDT probes: what an uprobe can attach to.
 
 Read with a few struct calls: pyelftools takes three seconds for the 100,000 symbols of a database server. Format:
-elf(5); probes are notes of type 3, owner stapsdt.
+elf(5); probes are notes of type 3, owner stapsdt. Every number in a file may be a lie.
 """
 
 from __future__ import annotations
 
 import mmap
 import struct
-from pathlib import Path
+from functools import cache
 from typing import NamedTuple
 
 LARGEST = 2 << 30
 MOST_SECTIONS = 10_000
+MOST_TABLES = 4  # of symbols; a file has .symtab and .dynsym
+LARGEST_NOTES = 4 << 20  # bytes of all notes together
+LONGEST_NAME = 4096  # C++ names of a database server take 1,000
 SYMTAB, NOTE, DYNSYM = 2, 7, 11
 FUNCTIONS = frozenset((2, 10))  # STT_FUNC, STT_GNU_IFUNC
 UNDEFINED = 0
 
-# By EI_CLASS: the header's part after e_ident, a section's header, and a symbol as (name, info, section).
-HEADERS = {1: struct.Struct("<HHIIIIIHHHHHH"), 2: struct.Struct("<HHIQQQIHHHHHH")}
-SECTIONS = {1: struct.Struct("<IIIIIIIIII"), 2: struct.Struct("<IIQQQQIIQQ")}
-SYMBOLS = {1: struct.Struct("<I8xBxH"), 2: struct.Struct("<IBxH16x")}
+
+class Layout(NamedTuple):
+    """The header's part after e_ident, a section's header, a symbol as (name, info, section), and a note's numbers."""
+
+    header: struct.Struct
+    section: struct.Struct
+    symbol: struct.Struct
+    note: struct.Struct
+    word: int  # bytes of an address
+
+
+@cache
+def find_layout(width: int, order: int) -> Layout:
+    """By EI_CLASS and EI_DATA. Raises KeyError for what no ELF has."""
+    sign = {1: "<", 2: ">"}[order]
+    formats = {
+        1: ("HHIIIIIHHHHHH", "IIIIIIIIII", "I8xBxH", 4),
+        2: ("HHIQQQIHHHHHH", "IIQQQQIIQQ", "IBxH16x", 8),
+    }
+    header, section, symbol, word = formats[width]
+    return Layout(
+        header=struct.Struct(sign + header),
+        section=struct.Struct(sign + section),
+        symbol=struct.Struct(sign + symbol),
+        note=struct.Struct(sign + "III"),
+        word=word,
+    )
 
 
 class Section(NamedTuple):
@@ -39,64 +65,60 @@ class Exports(NamedTuple):
     probes: frozenset[str]
 
 
-def read_exports(path: Path) -> Exports:
-    """What a file defines. Raises OSError; what is no little-endian ELF, or is damaged, defines nothing."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        if not 64 <= size <= LARGEST:
-            return Exports(frozenset(), frozenset())
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            try:
-                return _read(data)
-            except (struct.error, KeyError, IndexError, ValueError):
-                return Exports(frozenset(), frozenset())
+def read_exports(data: bytes | mmap.mmap) -> Exports:
+    """What a file defines; what is no ELF, or is damaged, defines nothing."""
+    nothing = Exports(frozenset(), frozenset())
+    if not 64 <= len(data) <= LARGEST or data[:4] != b"\x7fELF":
+        return nothing
+    try:
+        return _read(data, find_layout(data[4], data[5]))
+    except (struct.error, KeyError, IndexError, ValueError):
+        return nothing
 
 
-def _read(data: mmap.mmap) -> Exports:
-    if data[:4] != b"\x7fELF" or data[5] != 1:
-        return Exports(frozenset(), frozenset())
-    width = data[4]
-    sections = _list_sections(data, width)
+def _read(data: bytes | mmap.mmap, layout: Layout) -> Exports:
+    sections = _list_sections(data, layout)
     functions: set[str] = set()
+    for table in [one for one in sections if one.kind in (SYMTAB, DYNSYM)][:MOST_TABLES]:
+        functions |= _list_functions(data, layout, table, sections[table.link])
     probes: set[str] = set()
-    for section in sections:
-        if section.kind in (SYMTAB, DYNSYM):
-            functions |= _list_functions(data, width, section, sections[section.link])
-        elif section.kind == NOTE:
-            probes |= _list_probes(data[section.offset : section.offset + section.size])
+    left = LARGEST_NOTES
+    for notes in (one for one in sections if one.kind == NOTE):
+        left -= notes.size
+        if left < 0:
+            break
+        probes |= _list_probes(data[notes.offset : notes.offset + notes.size], layout)
     return Exports(frozenset(functions), frozenset(probes))
 
 
-def _list_sections(data: mmap.mmap, width: int) -> tuple[Section, ...]:
-    header = HEADERS[width].unpack_from(data, 16)
+def _list_sections(data: bytes | mmap.mmap, layout: Layout) -> tuple[Section, ...]:
+    header = layout.header.unpack_from(data, 16)
     start, entry, count = header[5], header[10], header[11]
-    layout = SECTIONS[width]
-    if entry != layout.size or count > MOST_SECTIONS or start + entry * count > len(data):
+    if entry != layout.section.size or count > MOST_SECTIONS or start + entry * count > len(data):
         return ()
-    rows = layout.iter_unpack(data[start : start + entry * count])
+    rows = layout.section.iter_unpack(data[start : start + entry * count])
     return tuple(Section(kind=row[1], offset=row[4], size=row[5], link=row[6]) for row in rows)
 
 
-def _list_functions(data: mmap.mmap, width: int, table: Section, strings: Section) -> set[str]:
-    layout = SYMBOLS[width]
+def _list_functions(data: bytes | mmap.mmap, layout: Layout, table: Section, strings: Section) -> set[str]:
     names = data[strings.offset : strings.offset + strings.size]
-    whole = data[table.offset : table.offset + table.size - table.size % layout.size]
+    whole = data[table.offset : table.offset + table.size]
     found: set[str] = set()
-    for name, info, section in layout.iter_unpack(whole):
+    for name, info, section in layout.symbol.iter_unpack(whole[: len(whole) - len(whole) % layout.symbol.size]):
         if section != UNDEFINED and info & 0xF in FUNCTIONS and name:
-            found.add(names[name : names.index(b"\0", name)].decode(errors="replace"))
+            found.add(names[name : names.index(b"\0", name, name + LONGEST_NAME)].decode(errors="replace"))
     return found
 
 
-def _list_probes(notes: bytes) -> set[str]:
+def _list_probes(notes: bytes, layout: Layout) -> set[str]:
     """provider:name of each note: three addresses, then the texts, each ended by a NUL."""
     found: set[str] = set()
     at = 0
     while at + 12 <= len(notes):
-        owner, size, kind = struct.unpack_from("<III", notes, at)
+        owner, size, kind = layout.note.unpack_from(notes, at)
         start = at + 12 + (owner + 3 & ~3)
-        if kind == 3 and notes[at + 12 : at + 19] == b"stapsdt":
-            texts = notes[start + 24 : start + size].split(b"\0")
+        if kind == 3 and notes[at + 12 : at + 20] == b"stapsdt\0":
+            texts = notes[start + 3 * layout.word : start + size].split(b"\0", 2)
             if len(texts) >= 2:
                 found.add(f"{texts[0].decode(errors='replace')}:{texts[1].decode(errors='replace')}")
         at = start + (size + 3 & ~3)

@@ -11,7 +11,8 @@ from toolkit.host.tree import Tree
 from toolkit.model import Fact
 
 # "field:char comm[16];", "field:__data_loc char[] name;": the last word before the semicolon, without its length.
-FIELD = re.compile(r"^\s+field:[^;]*?(\w+)(?:\[[^;]*\])?;", re.MULTILINE)
+FIELD = re.compile(r"^[ \t]+field:([^;\n]{1,400});", re.MULTILINE)
+NAME = re.compile(r"(\w+)(?:\[[^;]*\])?$")
 
 
 def read_formats(tree: Tree, tracefs: Fact[str], tracepoints: Fact[AbstractSet[str]]) -> Fact[AbstractSet[str]]:
@@ -34,4 +35,5 @@ def _read_fields(tree: Tree, folder: str, tracepoints: AbstractSet[str]) -> Iter
 
 def parse_format(text: str) -> tuple[str, ...]:
     """The names of the fields, in the order of the record."""
-    return tuple(FIELD.findall(text))
+    found = (NAME.search(declaration) for declaration in FIELD.findall(text))
+    return tuple(match[1] for match in found if match)

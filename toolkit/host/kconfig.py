@@ -24,7 +24,8 @@ WANTED = re.compile(
     )""",
     re.VERBOSE,
 )
-LINE = re.compile(r"^(?:(CONFIG_\w+)=(.*)|# (CONFIG_\w+) is not set)$", re.MULTILINE)
+# Lengths that no option and no value of a kernel exceeds.
+LINE = re.compile(r"^(?:(CONFIG_\w{1,100})=([ -~]{0,2000})|# (CONFIG_\w{1,100}) is not set)$", re.MULTILINE | re.ASCII)
 
 
 def read_config(tree: Tree, release: str) -> Fact[dict[str, str]]:

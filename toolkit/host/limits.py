@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from toolkit.host.places import LOCKDOWN, PROCESS_LIMITS, PROCESS_STATUS, SECURITYFS
 from toolkit.host.tree import Tree, explain
 from toolkit.model import Fact
+
+MASK = re.compile(r"CapEff:\s*([0-9a-fA-F]{1,16})\s*")
+SIZE = re.compile(r"[0-9]{1,18}")
 
 # By bit number, include/uapi/linux/capability.h; the last three came with Linux 5.8 and 5.9.
 CAPABILITIES = (
@@ -23,7 +28,7 @@ def read_capabilities(tree: Tree) -> frozenset[str]:
         lines = tree.text(PROCESS_STATUS).splitlines()
     except OSError:
         return frozenset()
-    mask = next((line.partition(":")[2].strip() for line in lines if line.startswith("CapEff:")), "0")
+    mask = next((match[1] for line in lines if (match := MASK.fullmatch(line))), "0")
     return name_capabilities(int(mask, 16))
 
 
@@ -68,6 +73,6 @@ def read_memlock(tree: Tree) -> Fact[int]:
     soft = line.removeprefix("Max locked memory").split()[:1]
     if soft == ["unlimited"]:
         return Fact(-1, origin=PROCESS_LIMITS)
-    if not soft or not soft[0].isdigit():
+    if not soft or not SIZE.fullmatch(soft[0]):
         return Fact(unknown=f"{PROCESS_LIMITS} has no limit of locked memory")
     return Fact(int(soft[0]), origin=PROCESS_LIMITS)

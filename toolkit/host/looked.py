@@ -1,7 +1,8 @@
 """What variants name outside of the kernel: programs and libraries that they trace, headers, files, Python modules.
 
 Nobody lists all of a host's files; so what is looked for is what the variants at hand need, and each answer stands
-under its need. What a file defines is kept between commands as long as the file is the same.
+under its need. What a file defines, and where a library lies, is kept between commands while the file, and the
+folders of libraries, are the same.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from toolkit.host import places
-from toolkit.host.tree import Tree
+from toolkit.host.tree import NotCaptured, Tree
 from toolkit.model import LOOKED_KINDS, Need, NeedKind, Value
 from toolkit.paths import write_atomically
+from toolkit.trust import open_regular
 
 if TYPE_CHECKING:
     from toolkit.host.elf_symbols import Exports
 
 USER_HEADERS = ("/usr/include", "/usr/local/include")
 ANY = frozenset("*?[")
+LARGEST_CACHE = 8 << 20
 
 
 class Target(Value, frozen=True):
@@ -34,22 +37,26 @@ class Target(Value, frozen=True):
     answers: dict[str, bool] = {}
 
 
-class Stored(Value, frozen=True):
-    """The file between commands."""
+class Known(Value, frozen=True):
+    """What is kept between commands."""
 
     edition: int
-    targets: dict[str, Target]
+    folders: dict[str, int] = {}  # of libraries: when something in them was made, renamed or removed, in ns
+    libraries: dict[str, str] = {}  # name -> path, or nothing
+    targets: dict[str, Target] = {}  # by path
 
 
-EDITION = 1
+EDITION = 2
 
 
 class Looker:
     """Where to look, and what was found out so far, in this command and in earlier ones."""
 
-    def __init__(self, tree: Tree, targets: dict[str, Target]) -> None:
+    def __init__(self, tree: Tree, known: Known) -> None:
         self.tree = tree
-        self.targets = targets
+        self.folders = _stamp_folders(tree)
+        self.libraries = dict(known.libraries) if known.folders == self.folders else {}
+        self.targets = {path: Target(seen=one.seen, answers=dict(one.answers)) for path, one in known.targets.items()}
         self.exports: dict[str, Exports] = {}
         self.listings: dict[str, tuple[str, ...]] = {}
 
@@ -62,21 +69,26 @@ class Looker:
                 self.listings[folder] = ()
         return self.listings[folder]
 
+    def known(self) -> Known:
+        """What is to be kept."""
+        return Known(edition=EDITION, folders=self.folders, libraries=self.libraries, targets=self.targets)
+
 
 def look_up(needs: Iterable[Need], tree: Tree | None = None, cache: Path | None = None) -> dict[str, bool]:
     """Whether the host meets each need of LOOKED_KINDS that has a name; others are left out. Never raises."""
-    wanted = tuple(dict.fromkeys(need for need in needs if need.kind in LOOKED_KINDS and need.name))
-    stored = _read(cache)
-    looker = Looker(
-        tree or Tree(), {path: Target(seen=one.seen, answers=dict(one.answers)) for path, one in stored.items()}
-    )
+    wanted = dict.fromkeys(need for need in needs if need.kind in LOOKED_KINDS and need.name)
+    before = _read(cache)
+    looker = Looker(tree or Tree(), before)
     found: dict[str, bool] = {}
     for need in wanted:
-        answer = _look(looker, need)
+        try:
+            answer = _look(looker, need)
+        except NotCaptured:
+            continue
         if answer is not None:
             found[str(need)] = answer
-    if cache is not None and looker.targets != stored:
-        _write(cache, looker.targets)
+    if cache is not None and looker.known() != before:
+        _write(cache, looker.known())
     return found
 
 
@@ -110,17 +122,27 @@ def _find_program(looker: Looker, name: str) -> str:
     """
     if name.startswith("/"):
         return name if looker.tree.exists(name) else ""
-    for folder in places.PROGRAMS:
-        if looker.tree.exists(f"{folder}/{name}"):
-            return f"{folder}/{name}"
-    return _find_library(looker, name)
+    if name.startswith("lib"):
+        return _library(looker, name) or _find_executable(looker, name)
+    return _find_executable(looker, name) or _library(looker, name)
+
+
+def _find_executable(looker: Looker, name: str) -> str:
+    paths = (f"{folder}/{name}" for folder in places.PROGRAMS)
+    return next((path for path in paths if looker.tree.exists(path)), "")
+
+
+def _library(looker: Looker, name: str) -> str:
+    if name not in looker.libraries:
+        looker.libraries[name] = _find_library(looker, name)
+    return looker.libraries[name]
 
 
 def _find_library(looker: Looker, name: str) -> str:
     """The newest file libNAME.so.N, where the dynamic linker looks; programs say libc, c, or libc.so.6."""
     stem = name if name.startswith("lib") else f"lib{name}"
     pattern = re.compile(re.escape(stem) + (r"" if ".so" in stem else r"\.so(\.[\d.]+)?"))
-    for folder in places.library_folders():
+    for folder in looker.folders:
         names = (one for one in looker.entries(folder) if one.startswith(stem) and pattern.fullmatch(one))
         fitting = [one for one in names if looker.tree.exists(f"{folder}/{one}")]
         if fitting:
@@ -133,26 +155,25 @@ def _defines(looker: Looker, path: str, wanted: str) -> bool:
     file = _find_program(looker, path)
     if not file:
         return False
-    place = looker.tree.at(file)
     try:
-        status = os.stat(place)
-        seen = (status.st_ctime_ns, status.st_size, status.st_ino)
-        known = looker.targets.get(str(place))
+        seen = looker.tree.stamp(file)
+        known = looker.targets.get(file)
         if known is None or known.seen != seen:
-            known = looker.targets[str(place)] = Target(seen=seen)
+            known = looker.targets[file] = Target(seen=seen)
         if wanted not in known.answers:
-            known.answers[wanted] = _ask_file(looker, place, wanted)
-    except OSError:
+            known.answers[wanted] = _ask_file(looker, file, wanted)
+    except (OSError, ValueError):
         return False
     return known.answers[wanted]
 
 
-def _ask_file(looker: Looker, place: Path, wanted: str) -> bool:
+def _ask_file(looker: Looker, file: str, wanted: str) -> bool:
     from toolkit.host.elf_symbols import read_exports  # only for what no earlier command asked
 
-    exports = looker.exports.get(str(place))
+    exports = looker.exports.get(file)
     if exports is None:
-        exports = looker.exports[str(place)] = read_exports(place)
+        with looker.tree.view(file) as data:
+            exports = looker.exports[file] = read_exports(data)
     if wanted.startswith("usdt:"):
         probe = wanted.removeprefix("usdt:")
         return any(one == probe or one.endswith(f":{probe}") for one in exports.probes)
@@ -165,9 +186,10 @@ def _ask_file(looker: Looker, place: Path, wanted: str) -> bool:
 def _has_header(tree: Tree, name: str) -> bool:
     if name.startswith("/"):
         return tree.exists(name)
-    folders = list(USER_HEADERS)
+    if any(tree.exists(f"{folder}/{name}") for folder in USER_HEADERS):
+        return True
     try:
-        folders += [f"/usr/include/{one}" for one in tree.entries("/usr/include") if "-linux-" in one]
+        folders = [f"/usr/include/{one}" for one in tree.entries("/usr/include") if "-linux-" in one]
     except OSError:
         return False
     return any(tree.exists(f"{folder}/{name}") for folder in folders)
@@ -207,23 +229,35 @@ def _has_module(tree: Tree, name: str) -> bool:
 def _is_platform(tree: Tree, name: str) -> bool | None:
     """Whether the processor is of this maker, as /proc/cpuinfo has it: GenuineIntel."""
     try:
-        return name in tree.text("/proc/cpuinfo")
+        return name in tree.text(places.PROCESSORS)
     except OSError:
         return None
 
 
-def _read(cache: Path | None) -> dict[str, Target]:
+def _stamp_folders(tree: Tree) -> dict[str, int]:
+    """The folders of libraries that are there, in the dynamic linker's order, and when each last changed."""
+    stamps: dict[str, int] = {}
+    for folder in places.library_folders():
+        try:
+            stamps[folder] = os.stat(tree.at(folder)).st_mtime_ns
+        except OSError:
+            continue
+    return stamps
+
+
+def _read(cache: Path | None) -> Known:
     if cache is None:
-        return {}
+        return Known(edition=EDITION)
     try:
-        stored = msgspec.msgpack.decode(cache.read_bytes(), type=Stored)
-    except (OSError, msgspec.MsgspecError):
-        return {}
-    return stored.targets if stored.edition == EDITION else {}
+        with open_regular(cache) as file:
+            known = msgspec.msgpack.decode(file.read(LARGEST_CACHE), type=Known)
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        return Known(edition=EDITION)
+    return known if known.edition == EDITION else Known(edition=EDITION)
 
 
-def _write(cache: Path, targets: dict[str, Target]) -> None:
+def _write(cache: Path, known: Known) -> None:
     try:
-        write_atomically(cache, msgspec.msgpack.encode(Stored(edition=EDITION, targets=targets)))
+        write_atomically(cache, msgspec.msgpack.encode(known))
     except OSError:
         return  # the next command looks again

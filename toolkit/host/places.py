@@ -41,6 +41,7 @@ KERNEL_BTF = f"{BTF}/vmlinux"
 KHEADERS = "/sys/kernel/kheaders.tar.xz"  # CONFIG_IKHEADERS, since Linux 5.2
 MODULES = "/proc/modules"
 FILESYSTEMS = "/proc/filesystems"
+PROCESSORS = "/proc/cpuinfo"
 PROCESS_STATUS = "/proc/self/status"
 PROCESS_LIMITS = "/proc/self/limits"
 SYSCTLS = "/proc/sys/kernel"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
@@ -64,7 +65,7 @@ def _walk_events(tree: Tree, folder: str) -> tuple[str, ...]:
     """Events from folders events/SYSTEM/EVENT. Raises OSError."""
     found: list[str] = []
     for system in tree.entries(folder):
-        if not tree.at(f"{folder}/{system}").is_dir():
+        if not os.path.isdir(tree.at(f"{folder}/{system}")):
             continue  # enable, header_page, header_event
         found += [
             f"{system}:{event}"
