@@ -20,6 +20,7 @@ NO_NAMES: Fact[Set[str]] = Fact(unknown="no BTF")
 NO_CONFIG: Fact[dict[str, str]] = Fact(unknown="no config")
 NO_BTF: Fact[Btf] = Fact(unknown="no BTF")
 ROOT = frozenset({"sys_admin"})
+NO_PMUS: Fact[frozenset[str]] = Fact(unknown="no sysfs")
 
 
 def kinds_of(tree: Path, config: dict[str, str], *features: str) -> dict[str, Fact[bool]]:
@@ -135,21 +136,25 @@ def test_counters_are_those_that_open(monkeypatch: pytest.MonkeyPatch) -> None:
 
     before = len(os.listdir("/proc/self/fd"))
     monkeypatch.setattr(bpf, "open_counter", open_some)
-    assert read_counters(Tree(), ROOT).value == frozenset({"cpu-cycles"})
+    assert read_counters(Tree(), NO_PMUS, ROOT).value == frozenset({"cpu-cycles"})
     assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.root
 def test_counters_here_are_found_out() -> None:
     before = len(os.listdir("/proc/self/fd"))
-    fact = read_counters(Tree(), ROOT)
+    fact = read_counters(Tree(), NO_PMUS, ROOT)
     assert len(os.listdir("/proc/self/fd")) == before
     assert fact.known
     os.close(bpf.open_counter(1, 0))  # the kernel's own clock takes the same call
 
 
 def test_counters_that_may_not_be_asked_for_are_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert read_counters(Tree(), frozenset()).unknown == "not tried: opening hardware counters needs CAP_PERFMON"
-    assert read_counters(Tree(tmp_path), ROOT).value is None
+    assert (
+        read_counters(Tree(), NO_PMUS, frozenset()).unknown == "not tried: opening hardware counters needs CAP_PERFMON"
+    )
+    assert read_counters(Tree(tmp_path), NO_PMUS, ROOT).value is None
+    assert read_counters(Tree(tmp_path), Fact(frozenset({"cpu", "software"})), ROOT).value is None
+    assert read_counters(Tree(tmp_path), Fact(frozenset({"software"}), origin="sysfs"), ROOT).value == frozenset()
     monkeypatch.setattr(bpf, "open_counter", refuse(errno.EMFILE))
-    assert read_counters(Tree(), ROOT).unknown == "opening the hardware counter cpu-cycles gives EMFILE"
+    assert read_counters(Tree(), NO_PMUS, ROOT).unknown == "opening the hardware counter cpu-cycles gives EMFILE"

@@ -32,6 +32,7 @@ COMMANDS = {
     "sync": "The latest tools from git, at the revision that fits each engine.",
     "snapshots": "The built catalogs on this host: list, show, diff, rollback, unhold, gc.",
     "cron": "Sync every night: install, remove, show.",
+    "facts": "What this host offers, each fact with its origin; for another machine, or from its captures.",
     "doctor": "What this host lacks for BPF tools, and the command that mends it.",
     "recordings": "What earlier runs printed, and how they ended.",
     "completion": "The completion script for bash, zsh or fish.",
@@ -69,6 +70,8 @@ def _load(name: str) -> click.Command:  # noqa: C901  one case a command
             from toolkit.cli.snapshots import command
         case "cron":
             from toolkit.cli.cron import command
+        case "facts":
+            from toolkit.cli.facts import command
         case "doctor":
             from toolkit.cli.doctor import command
         case "recordings":

@@ -1,241 +1,155 @@
-"""Facts from a folder of raw captures: files that a short shell script took on a host where nothing can be installed.
+"""Facts from a folder of raw captures: files that `scripts/capture-facts` took where nothing can be installed.
 
-`scripts/capture-facts` says what the files are. Each stands for a place of the host, so the same probes read it; what
-can only be tried (fentry, bpf(2) itself) is taken from what the engines' own feature tests said there.
+Each stands for a place of the host, so the same probes read it. What can only be tried (bpf(2), fentry, kinds of
+programs) is taken from what bpftool and bpftrace said there, else concluded from the configuration, and said to be so.
 """
 
 from __future__ import annotations
 
-import errno
-import gzip
 import re
-import tarfile
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from toolkit.errors import UsageError
-from toolkit.host import places
+from toolkit.host.cache import BIG
+from toolkit.host.capture_files import read_text
+from toolkit.host.capture_tree import EVENTS, open_captures
 from toolkit.host.engines import parse_version
+from toolkit.host.kinds import LOADED
+from toolkit.host.listing import answer_by_custom, open_listing
+from toolkit.host.looked import look_up
+from toolkit.host.names import Names
 from toolkit.host.probe import probe_kernel
-from toolkit.host.tree import Tree
-from toolkit.model import Engine, EngineFact, Fact, Facts
+from toolkit.host.tree import explain
+from toolkit.model import LOOKED_KINDS, Engine, EngineFact, Fact, Facts, Need
 
-TRACEFS = places.TRACEFS[0]
-LARGEST = 256 << 20  # bytes of one file when it is unpacked
-
-# Which file of a capture stands for which place of the host, where the bytes are the same.
-SAME = {
-    "config.gz": "/proc/config.gz",
-    "tracepoints.txt": f"{TRACEFS}/available_events",
-    "available_filter_functions.gz": f"{TRACEFS}/available_filter_functions",
-    "btf-vmlinux.gz": places.KERNEL_BTF,
-    "caps.txt": places.PROCESS_STATUS,
-    "os-release": "/etc/os-release",
-    "lockdown.txt": places.LOCKDOWN,
-    "kprobes-blacklist.txt": places.KPROBES_BLACKLIST,
-    "modules.txt": places.MODULES,
-    "filesystems.txt": places.FILESYSTEMS,
-    "uname-r": f"{places.SYSCTLS}/osrelease",
-}
-# What a shell writes into a file when the command failed: a fact too, unknown for this reason.
-FAILED = re.compile(r"(?:^|\n)(?:cat|ls|zcat|gzip|cp|head|tar): [^\n]*: ([A-Z][a-z ]+)\s*$")
-CODES = {
-    "No such file or directory": errno.ENOENT,
-    "Permission denied": errno.EACCES,
-    "Operation not permitted": errno.EPERM,
-}
-
-
-@dataclass(frozen=True)
-class CaptureTree(Tree):
-    """A host as far as its captures go; what was not captured does not exist."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)  # errno by place
-
-    @property
-    def live(self) -> bool:
-        """Never: nothing can be tried."""
-        return False
-
-    def read(self, path: str) -> bytes:
-        """The captured bytes. Raises OSError with what the host said then."""
-        if path in self.files:
-            return self.files[path]
-        raise _failure(self.failures.get(path, errno.ENOENT), path)
-
-    def exists(self, path: str) -> bool:
-        """Whether something of this path was captured."""
-        return path in self.files or any(one.startswith(f"{path}/") for one in self.files)
-
-    def entries(self, path: str) -> tuple[str, ...]:
-        """The captured names in a folder. Raises OSError."""
-        below = f"{path}/"
-        names = {one.removeprefix(below).partition("/")[0] for one in self.files if one.startswith(below)}
-        if not names:
-            raise _failure(self.failures.get(path, errno.ENOENT), path)
-        return tuple(sorted(names))
+RELEASE = re.compile(r"[\w.+~:-]{1,200}", re.ASCII)
+BPFTRACE = "bpftrace --info, captured there"
+BPFTOOL = "bpftool feature probe, captured there"
+# In columns since bpftrace 0.21: "kprobe_multi: no       uprobe_multi: yes".
+FEATURE = re.compile(r"([\w:]{1,60}): (yes|no)\b", re.ASCII)
+ANSWER = re.compile(r'"have_(\w{1,60}?)(_prog_type)?": ?(true|false)', re.ASCII)
 
 
 def read_capture(folder: Path) -> Facts:
-    """The facts that a folder of captures tells. Raises UsageError when it is none."""
-    if not (folder / "uname-r").is_file():
-        raise UsageError(
-            f"{folder} holds no captures: there is no uname-r in it", fix="take them with scripts/capture-facts"
-        )
-    tree = _open_tree(folder)
+    """The facts that a folder of captures tells of a kernel and its engines. Raises UsageError when it is none."""
+    release = read_text(folder, "uname-r").strip()
+    if not RELEASE.fullmatch(release):
+        why = "its uname-r names no kernel" if release else "there is no uname-r in it"
+        raise UsageError(f"{folder} holds no captures: {why}", fix="take them with scripts/capture-facts")
+    tree = open_captures(folder, release)
     facts = probe_kernel(tree)
-    features = _read_features(folder)
-    version = parse_version(_text(folder, "bpftrace-version.txt"))
-    fentry = features.get("kfunc", features.get("fentry"))
-    told = "bpftrace --info, captured there"
-    return msgspec.structs.replace(
+    tool = _read_bpftool(folder)
+    told = dict(FEATURE.findall(read_text(folder, "bpftrace-info.txt")))
+    engines, missing = _read_engines(folder, facts.release)
+    facts = msgspec.structs.replace(
         facts,
-        bpf=_read_bpf(folder),
-        fentry=Fact(unknown="no captured bpftrace --info tells") if fentry is None else Fact(fentry, origin=told),
-        engines=_read_engines(folder, version, facts.release),
-        missing_engines={},
+        machine=facts.machine if RELEASE.fullmatch(facts.machine) else "",
+        distribution=facts.distribution if RELEASE.fullmatch(facts.distribution) else "",
+        bpf=_read_bpf(tool, facts),
+        fentry=_read_fentry(tool, told, facts),
+        program_kinds=facts.program_kinds | _read_kinds(tool, told, facts),
+        engines=engines,
+        missing_engines=missing,
     )
+    if EVENTS in tree.failures:
+        facts = msgspec.structs.replace(facts, formats=Fact(unknown=explain(EVENTS, tree.failures[EVENTS])))
+    return _drop_unprintable(facts)
 
 
-def _read_bpf(folder: Path) -> Fact[bool]:
-    """Whether bpf(2) worked there, from bpftool feature probe -j."""
-    match = re.search(r'"have_bpf_syscall": ?(true|false)', _text(folder, "bpftool-feature.json"))
-    if match is None:
-        return Fact(unknown="no captured bpftool feature probe tells")
-    return Fact(match[1] == "true", origin="bpftool feature probe, captured there")
+def look_up_captured(needs: Iterable[Need], folder: Path) -> dict[str, bool]:
+    """Whether the captured host meets needs of LOOKED_KINDS: what its paths.txt tells, else what every host has."""
+    wanted = tuple(need for need in needs if need.kind in LOOKED_KINDS and need.name)
+    found = look_up(wanted, open_listing(folder))
+    for need in wanted:
+        answer = answer_by_custom(need)
+        if answer is not None:
+            found.setdefault(str(need), answer)
+    return found
 
 
-def _read_engines(folder: Path, bpftrace: str, release: str) -> tuple[EngineFact, ...]:
+def _read_bpftool(folder: Path) -> dict[str, bool]:
+    """What `bpftool feature probe -j` says: bpf_syscall, and program types by name."""
+    text = read_text(folder, "bpftool-feature.json")
+    found = ((name, kind, answer == "true") for name, kind, answer in ANSWER.findall(text))
+    return {name: answer for name, kind, answer in found if kind or name == "bpf_syscall"}
+
+
+def _read_bpf(tool: dict[str, bool], facts: Facts) -> Fact[bool]:
+    if "bpf_syscall" in tool:
+        return Fact(tool["bpf_syscall"], origin=BPFTOOL)
+    if facts.config.value is not None and facts.config.value.get("CONFIG_BPF_SYSCALL", "n") == "n":
+        return Fact(False, origin=f"{facts.config.origin} has CONFIG_BPF_SYSCALL=n")
+    return Fact(unknown="no captured bpftool feature probe tells")
+
+
+def _read_fentry(tool: dict[str, bool], told: dict[str, str], facts: Facts) -> Fact[bool]:
+    """bpftrace attaches one to find out; bpftool only loads one. Configurations lie, so theirs is not the only word."""
+    said = told.get("kfunc") or told.get("fentry")
+    if said:
+        return Fact(said == "yes", origin=BPFTRACE)
+    if tool.get("tracing") is False:
+        return Fact(False, origin=BPFTOOL)
+    if not facts.btf.known:
+        return Fact(unknown=facts.btf.unknown)
+    if facts.config.value is None:
+        return Fact(unknown=f"no captured bpftrace --info tells, and {facts.config.unknown}")
+    for option in ("CONFIG_BPF_EVENTS", "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS"):
+        value = facts.config.value.get(option, "n")
+        if value == "n":
+            return Fact(False, origin=f"{facts.config.origin} has {option}=n")
+    if not facts.functions.known:
+        return Fact(unknown=f"no captured bpftrace --info tells, and {facts.functions.unknown}")
+    return Fact(True, origin=f"{facts.config.origin} has CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y; it was not tried")
+
+
+def _read_kinds(tool: dict[str, bool], told: dict[str, str], facts: Facts) -> dict[str, Fact[bool]]:
+    """Kinds of programs that were tried there. A yes to iter counts, a no does not: bpftrace 0.23 is wrong about it."""
+    found = {name: Fact(tool[name], origin=BPFTOOL) for name in LOADED if name in tool}
+    for kind, name in (("kprobe.multi", "kprobe_multi"), ("uprobe.multi", "uprobe_multi")):
+        # Those that were built without libbpf's part for it say no whatever the kernel does.
+        if told.get(name) == "yes":
+            found[kind] = Fact(True, origin=BPFTRACE)
+    if "yes" in (told.get("iter"), told.get("iter:task")):
+        found["iter"] = Fact(True, origin=BPFTRACE)
+    if tool.get("lsm") is False and facts.program_kinds["lsm"].value is not False:
+        found["lsm"] = Fact(False, origin=BPFTOOL)
+    return found
+
+
+def _read_engines(folder: Path, release: str) -> tuple[tuple[EngineFact, ...], dict[str, str]]:
+    """The engines that packages or their own words tell of, and why the others are not there."""
     packages = dict(
-        line.split(None, 1) for line in _text(folder, "packages.txt").splitlines() if len(line.split(None, 1)) == 2
+        line.split(None, 1) for line in read_text(folder, "packages.txt").splitlines() if len(line.split()) == 2
     )
-    bcc = next((packages[name] for name in ("python3-bpfcc", "python3-bcc", "bcc-tools") if name in packages), "")
-    found = (
-        EngineFact(name=Engine.BPFTRACE, version=bpftrace, argv=("/usr/bin/bpftrace",)),
-        EngineFact(name=Engine.BCC, version=parse_version(bcc), argv=("/usr/bin/python3",)),
-    )
+    named = ("python3-bpfcc", "python3-bcc", "bcc-tools", "bcc")
+    bcc = _first_version(read_text(folder, "bcc-version.txt"), *(packages.get(name, "") for name in named))
+    bpftrace = _first_version(read_text(folder, "bpftrace-version.txt"), packages.get("bpftrace", ""))
+    found = {Engine.BPFTRACE: (bpftrace, ("/usr/bin/bpftrace",)), Engine.BCC: (bcc, ("/usr/bin/python3",))}
+    engines = tuple(EngineFact(name=name, version=one, argv=argv) for name, (one, argv) in found.items() if one)
     always = (
         EngineFact(name=Engine.NATIVE, version=release, argv=()),
         EngineFact(name=Engine.SHELL, version="", argv=("/bin/bash",)),
     )
-    return (*(one for one in found if one.version), *always)
+    missing = {str(name): "no captured file names its version" for name, (one, _) in found.items() if not one}
+    return (*engines, *always), missing
 
 
-def _read_features(folder: Path) -> dict[str, bool]:
-    """The lines "name: yes" of bpftrace --info."""
-    lines = re.findall(r"^\s*([\w:]+): (yes|no)\s*$", _text(folder, "bpftrace-info.txt"), re.MULTILINE)
-    return {name: answer == "yes" for name, answer in lines}
+def _first_version(*texts: str) -> str:
+    """The first version in texts that say nothing else: a traceback names the version of Python."""
+    short = (text.strip() for text in texts)
+    return next((parse_version(text) for text in short if "\n" not in text and parse_version(text)), "")
 
 
-def _open_tree(folder: Path) -> CaptureTree:
-    files: dict[str, bytes] = {}
-    failures: dict[str, int] = {}
-    for name, place in SAME.items():
-        data = _read(folder, name)
-        failed = FAILED.search(data[-4096:].decode(errors="replace"))
-        if failed:
-            failures[place] = CODES.get(failed[1], errno.EIO)
-        elif data or name in ("kprobes-blacklist.txt", "modules.txt"):
-            files[place] = data
-    functions = f"{TRACEFS}/available_filter_functions"
-    failed = FAILED.search(_text(folder, "aff.err"))
-    if failed:
-        files.pop(functions, None)
-        failures[functions] = CODES.get(failed[1], errno.EIO)
-    files |= _read_lists(folder)
-    files |= _read_formats(folder)
-    files[places.KALLSYMS] = _read_symbols(folder, files)
-    return CaptureTree(root=folder, files=files, failures=failures)
-
-
-def _read_lists(folder: Path) -> dict[str, bytes]:
-    """What is a listing in the capture and a file or folder on the host."""
-    files = {f"{TRACEFS}/events/enable": b""}
-    for line in _text(folder, "pmu-types.txt").splitlines():
-        name, _, number = line.partition(" ")
-        files[f"{places.PMUS}/{name}/type"] = number.encode()
-    for line in _text(folder, "sysctl.txt").splitlines():
-        name, _, value = line.partition("=")
-        files[f"/proc/sys/{name.strip().replace('.', '/')}"] = value.strip().encode()
-    for name in ("headers.txt", "kheaders.txt"):
-        for line in _text(folder, name).splitlines():
-            if line.startswith("/"):
-                files[line.strip() + ("/Makefile" if line.strip().endswith(("/build", "/source")) else "")] = b""
-    memlock = _text(folder, "memlock.txt").strip()
-    size = str(int(memlock) << 10) if memlock.isdigit() else memlock
-    files[places.PROCESS_LIMITS] = f"Max locked memory         {size}       {size}       bytes\n".encode()
-    machine = _text(folder, "uname-a").split()[-2:-1]
-    files[f"{places.SYSCTLS}/arch"] = " ".join(machine).encode()
-    for line in _text(folder, "btf.txt").splitlines():
-        module = line.split()[-1] if line.startswith("-") else ""
-        if module and module != "vmlinux":
-            files[f"{places.BTF}/{module}"] = b""
-    return files
-
-
-def _read_formats(folder: Path) -> dict[str, bytes]:
-    """Each event's format. A damaged or foreign archive holds none."""
-    files: dict[str, bytes] = {}
-    try:
-        with tarfile.open(folder / "events-formats.tgz") as archive:
-            for member in archive:
-                if member.isreg() and member.name.endswith("/format") and member.size < 1 << 20:
-                    stream = archive.extractfile(member)
-                    files[f"{TRACEFS}/{member.name.removeprefix('./')}"] = stream.read() if stream else b""
-    except (OSError, tarfile.TarError, EOFError):
-        return {}
-    return files
-
-
-def _read_symbols(folder: Path, files: dict[str, bytes]) -> bytes:
-    """kallsyms with a letter for each name: data only where the configuration puts data there at all.
-
-    The captures have no letters, so that no address can slip in with them; what ftrace or BTF calls a function, or
-    what has a compiler's suffix, is code.
-    """
-    config = gzip.decompress(files["/proc/config.gz"]) if "/proc/config.gz" in files else b""
-    has_data = b"\nCONFIG_KALLSYMS_ALL=y" in config
-    lines = []
-    code = _known_code(files) if has_data else frozenset()
-    for line in _read(folder, "kallsyms-names.gz").decode(errors="replace").splitlines():
-        name, _, module = line.strip().partition(" ")
-        letter = "d" if has_data and name not in code and "." not in name else "t"
-        lines.append(f"0 {letter} {name} {module}".rstrip())
-    return "\n".join(lines).encode()
-
-
-def _known_code(files: dict[str, bytes]) -> frozenset[str]:
-    from toolkit.host.btf import BtfError, read_btf
-    from toolkit.host.tracefs import parse_functions
-
-    listed = files.get(f"{TRACEFS}/available_filter_functions", b"").decode(errors="replace")
-    try:
-        described = read_btf(files.get(places.KERNEL_BTF, b"")).functions.keys()
-    except BtfError:
-        return parse_functions(listed)
-    return parse_functions(listed) | described
-
-
-def _read(folder: Path, name: str) -> bytes:
-    """A captured file, unpacked unless a host has it packed too; nothing when it was not taken."""
-    try:
-        if not name.endswith(".gz"):
-            return (folder / name).read_bytes()[:LARGEST]
-        with gzip.open(folder / name) as stream:
-            data = stream.read(LARGEST)
-    except (OSError, EOFError):
-        return b""
-    return gzip.compress(data, 1) if name == "config.gz" else data
-
-
-def _text(folder: Path, name: str) -> str:
-    return _read(folder, name).decode(errors="replace")
-
-
-def _failure(code: int, path: str) -> OSError:
-    import os
-
-    return OSError(code, os.strerror(code), path)
+def _drop_unprintable(facts: Facts) -> Facts:
+    """Names that no kernel has, and that an export would not take."""
+    changed: dict[str, Fact[Names]] = {}
+    for field in BIG:
+        fact = getattr(facts, field)
+        text = fact.value.text if isinstance(fact.value, Names) else ""
+        if not text.replace("\n", "").isprintable():
+            kept = "\n".join(one for one in text.split("\n") if one.isprintable())
+            changed[field] = Fact(Names(kept), origin=fact.origin)
+    return msgspec.structs.replace(facts, **changed)

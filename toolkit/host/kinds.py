@@ -74,6 +74,8 @@ COUNTERS = (
     *("cpu-cycles", "instructions", "cache-references", "cache-misses", "branch-instructions"),
     *("branch-misses", "bus-cycles", "stalled-cycles-frontend", "stalled-cycles-backend", "ref-cycles"),
 )
+# The processor's PMU is called cpu, or cpu_core and cpu_atom on hybrids, armv8_pmuv3_0 and kin on Arm.
+PROCESSOR_PMUS = ("cpu", "armv", "apple_")
 NO_COUNTER = (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP, errno.EINVAL)
 
 
@@ -179,9 +181,11 @@ def _find_struct_ops(fields: Fact[AbstractSet[str]]) -> Fact[bool]:
     return Fact(bool(name), origin=f"{fields.origin} has {name or 'no bpf_struct_ops_*_ops'}")
 
 
-def read_counters(tree: Tree, capabilities: frozenset[str]) -> Fact[frozenset[str]]:
+def read_counters(tree: Tree, pmus: Fact[frozenset[str]], capabilities: frozenset[str]) -> Fact[frozenset[str]]:
     """The hardware events that can really be opened: a processor's PMU may be listed and count nothing."""
     if not tree.live:
+        if pmus.value is not None and not any(one.startswith(PROCESSOR_PMUS) for one in pmus.value):
+            return Fact(frozenset(), origin=f"{pmus.origin} has no processor's PMU")
         return Fact(unknown=NOT_LIVE)
     if TRACING.isdisjoint(capabilities):
         return Fact(unknown="not tried: opening hardware counters needs CAP_PERFMON")

@@ -7,7 +7,6 @@ folders of libraries, are the same.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -239,7 +238,7 @@ def _stamp_folders(tree: Tree) -> dict[str, int]:
     stamps: dict[str, int] = {}
     for folder in places.library_folders():
         try:
-            stamps[folder] = os.stat(tree.at(folder)).st_mtime_ns
+            stamps[folder] = tree.changed(folder)
         except OSError:
             continue
     return stamps

@@ -101,7 +101,7 @@ def _add_hardware(tree: Tree, facts: Facts) -> Facts:
         filesystems=read_filesystems(tree),
         modules=modules.known,
         loaded=modules.loaded,
-        counters=read_counters(tree, facts.capabilities),
+        counters=read_counters(tree, facts.pmus, facts.capabilities),
     )
 
 

@@ -62,6 +62,10 @@ class Tree:
             return False
         return True
 
+    def changed(self, path: str) -> int:
+        """When a folder's names last changed, in ns. Raises OSError."""
+        return os.stat(self.at(path)).st_mtime_ns
+
     def stamp(self, path: str) -> tuple[int, int, int]:
         """What changes whenever a regular file does: ctime in ns, size, inode. Raises OSError, also for a FIFO."""
         found = os.stat(self.at(path))
