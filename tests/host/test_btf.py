@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import struct
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,22 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.host.btf import HEADER, Btf, BtfError, read_btf, read_btf_functions, read_kernel_btf
+from tests.support.btf import FUNC, FUNC_PROTO, INT, STRUCT, kind, make_btf
+from toolkit.host.btf import Btf, BtfError, read_btf, read_btf_functions, read_kernel_btf
 from toolkit.host.tree import Tree
-
-INT, STRUCT, FUNC, FUNC_PROTO = 1, 4, 12, 13
-
-
-def kind(which: int, members: int = 0) -> int:
-    return which << 24 | members
-
-
-def make_btf(types: tuple[tuple[int, ...], ...], strings: bytes) -> bytes:
-    """BTF of types given as their words."""
-    section = b"".join(struct.pack(f"={len(words)}I", *words) for words in types)
-    header = HEADER.pack(0xEB9F, 1, 0, HEADER.size, 0, len(section), len(section), len(strings))
-    return header + section + strings
-
 
 # int, a structure with one member, a function type with one parameter, and two functions of that type.
 STRINGS = b"\0int\0point\0x\0open_it\0close_it\0"

@@ -96,3 +96,46 @@ def native_tool(blob: bytes, *texts: str) -> bytes:
     host = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack("<HH", 2, 62)
     rodata = b"".join(b"\0" + text.encode() for text in texts) + b"\0"
     return host.ljust(64, b"\0") + rodata.ljust(len(rodata) + (-len(rodata) % 8), b"\0") + blob + b"\0tail\0"
+
+
+def library(
+    functions: Iterable[str] = (),
+    probes: Iterable[str] = (),
+    imports: Iterable[str] = (),
+    *,
+    wide: bool = True,
+    order: str = "<",
+) -> bytes:
+    """A shared library that defines functions and USDT probes (provider:name), and imports others; no code in it."""
+    word = "Q" if wide else "I"
+    names = Strings()
+    symbols = _user_symbol(order, wide, 0, 0, 0)
+    for name in functions:
+        symbols += _user_symbol(order, wide, names.add(name), 0x12, 1)  # STB_GLOBAL, STT_FUNC, in section 1
+    for name in imports:
+        symbols += _user_symbol(order, wide, names.add(name), 0x12, 0)  # undefined
+    symbols += _user_symbol(order, wide, names.add("some_data"), 0x11, 1)
+    notes = b"".join(_usdt_note(order, word, *probe.split(":")) for probe in probes)
+    sections = ((0, b"", 0), (STRTAB, names.data, 0), (11, symbols, 1), (7, notes, 0))
+    header, entry = (64, 64) if wide else (52, 40)
+    body, table = b"", b""
+    for kind, data, link in sections:
+        at = header + len(body)
+        layout = f"{order}II{word * 4}II{word * 2}"
+        table += struct.pack(layout, 0, kind, 0, 0, at, len(data), link, 0, 4, 0)
+        body += data + b"\0" * (-len(data) % 8)
+    ident = b"\x7fELF" + bytes((2 if wide else 1, 1 if order == "<" else 2, 1))
+    numbers = (3, 62, 1, 0, 0, header + len(body), 0, header, 0, 0, entry, len(sections), 0)
+    return struct.pack(f"{order}16sHHI{word * 3}IHHHHHH", ident, *numbers) + body + table
+
+
+def _user_symbol(order: str, wide: bool, name: int, info: int, section: int) -> bytes:
+    if wide:
+        return struct.pack(f"{order}IBBHQQ", name, info, 0, section, 0, 0)
+    return struct.pack(f"{order}IIIBBH", name, 0, 0, info, 0, section)
+
+
+def _usdt_note(order: str, word: str, provider: str, name: str) -> bytes:
+    """What sys/sdt.h makes the assembler write: three addresses, provider, name, and where the arguments are."""
+    text = struct.pack(order + word * 3, 1, 2, 3) + f"{provider}\0{name}\0-4@%edi\0".encode()
+    return struct.pack(f"{order}III", 8, len(text), 3) + b"stapsdt\0" + text + b"\0" * (-len(text) % 4)

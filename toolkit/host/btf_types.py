@@ -19,8 +19,8 @@ from toolkit.model import Fact
 STRUCT, UNION, ENUM, FWD, TYPEDEF, FUNC, ENUM64 = 4, 5, 6, 7, 8, 12, 19
 NAMED = frozenset((ENUM, TYPEDEF, ENUM64))
 THROUGH = frozenset((TYPEDEF, 9, 10, 11, 18))  # VOLATILE, CONST, RESTRICT, TYPE_TAG: the type stands behind them
-DEEPEST = 16  # anonymous structures in each other
-MOST_TEXT = 64 << 20  # characters of all members; a kernel with its modules has 3 million
+MOST_ALIASES = 16  # of a type: typedef of const of typedef …
+MOST_MEMBERS = 1_000_000  # of all structures together; a distribution's kernel has 80,000
 
 # The kernel's enumerations of what a BPF program can use, and what stands before the name.
 ENUMERATIONS = {
@@ -73,7 +73,7 @@ def read_types(data: bytes, base: Section | None = None) -> tuple[Types, Section
     fields: set[str] = set()
     features: set[str] = set()
     words = section.words
-    left = MOST_TEXT  # structures that hold themselves a thousand times would take for ever
+    left = MOST_MEMBERS  # a million structures that share a large anonymous one would take for ever
     for at in section.offsets:
         kind = words[at + 1] >> 24 & 0x1F
         if not words[at] or (kind not in NAMED and kind not in (STRUCT, UNION)):
@@ -81,12 +81,11 @@ def read_types(data: bytes, base: Section | None = None) -> tuple[Types, Section
         name = section.name(words[at])
         fields.add(name)
         if kind in (STRUCT, UNION):
-            for member in _list_members(section, at, 0):
-                left -= len(name) + len(member) + 1
-                if left < 0:
-                    raise BtfError(f"the BTF is damaged: {name} has more members than any kernel")
-                if member:
-                    fields.add(f"{name}.{member}")
+            members = tuple(_list_members(section, at))
+            left -= len(members)
+            if left < 0:
+                raise BtfError(f"the BTF is damaged: {name[:40]!r} has more members than any kernel")
+            fields.update(f"{name}.{member}" for member in members if member)
         elif name in ENUMERATIONS:
             features.update(_list_features(section, at, name))
     return Types(frozenset(fields), frozenset(features)), section
@@ -129,24 +128,29 @@ def _find_types(words: array[int]) -> Iterator[int]:
         raise BtfError("the BTF is damaged: its last type ends outside the type section")
 
 
-def _list_members(section: Section, at: int, depth: int) -> Iterator[str]:
+def _list_members(section: Section, at: int) -> Iterator[str]:
     """The members of a structure or union, those of its anonymous members included: so a program names them.
 
-    For each of those themselves, an empty text is among them.
+    One that holds itself is gone through once. For each anonymous member, an empty text is among them.
     """
-    words = section.words
-    for member in range(at + 3, at + 3 + 3 * (words[at + 1] & 0xFFFF), 3):
-        if words[member]:
-            yield section.name(words[member])
-        elif depth < DEEPEST:
+    todo = [(section, at)]
+    seen: set[tuple[int, int]] = set()
+    while todo:
+        owner, at = todo.pop()
+        words = owner.words
+        for member in range(at + 3, at + 3 + 3 * (words[at + 1] & 0xFFFF), 3):
+            if words[member]:
+                yield owner.name(words[member])
+                continue
             yield ""
-            inner = _find_structure(section, words[member + 1])
-            if inner is not None:
-                yield from _list_members(*inner, depth + 1)
+            inner = _find_structure(owner, words[member + 1])
+            if inner is not None and (inner[0].first, inner[1]) not in seen:
+                seen.add((inner[0].first, inner[1]))
+                todo.append(inner)
 
 
 def _find_structure(section: Section, number: int) -> tuple[Section, int] | None:
-    for _ in range(DEEPEST):
+    for _ in range(MOST_ALIASES):
         found = section.find(number)
         if found is None:
             return None

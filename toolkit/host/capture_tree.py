@@ -132,7 +132,7 @@ def _read_lists(folder: Path) -> Iterator[tuple[str, bytes]]:
     """What is a listing in the captures and a file or folder on the host."""
     for line in read_text(folder, "pmu-types.txt").splitlines():
         name, _, number = line.partition(" ")
-        if number.strip().isdecimal():
+        if re.fullmatch(r"[\w.:-]{1,100}", name, re.ASCII):
             yield f"{places.PMUS}/{name}/type", number.encode()
     for line in read_text(folder, "sysctl.txt").splitlines():
         name, _, value = line.partition("=")

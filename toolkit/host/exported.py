@@ -27,6 +27,7 @@ FORMAT = "toolkit facts"
 VERSION = 1  # raised when a reader of the one before would take something for what it is not
 MODE = 0o644  # it is made to be carried about, and holds what the host shows to everybody who may trace on it
 LARGEST = 64 << 20  # bytes, unpacked; those of a distribution's kernel with all modules loaded are 8 MiB
+LARGEST_NUMBER = 1 << 62
 LONGEST = 4096  # characters of anything that is not a list of names
 GZIP = b"\x1f\x8b"
 
@@ -141,6 +142,8 @@ def _find_problems(document: Exported) -> Iterator[str]:
         listed = name in document.names
         if name in BIG and fact.known:
             yield f"{name} stands in facts; its names belong in names"
+        if isinstance(fact.value, int) and abs(fact.value) > LARGEST_NUMBER:
+            yield f"{name} is a number that no kernel has"
         if (fact.known or listed) == bool(fact.unknown):
             yield f"{name} needs a value or a reason why it is unknown, one of them"
     for text in _list_texts(msgspec.to_builtins(document.facts)):

@@ -47,7 +47,7 @@ def read_lockdown(tree: Tree) -> Fact[str]:
     except OSError as error:
         return Fact(unknown=explain(LOCKDOWN, error))
     chosen = text.partition("[")[2].partition("]")[0]
-    if not chosen:
+    if not re.fullmatch(r"[a-z]{1,40}", chosen):
         return Fact(unknown=f"{LOCKDOWN} marks no level: {text[:60]!r}")
     return Fact(chosen, origin=LOCKDOWN)
 

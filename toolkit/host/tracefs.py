@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
@@ -65,13 +64,11 @@ def _walk_events(tree: Tree, folder: str) -> tuple[str, ...]:
     """Events from folders events/SYSTEM/EVENT. Raises OSError."""
     found: list[str] = []
     for system in tree.entries(folder):
-        if not os.path.isdir(tree.at(f"{folder}/{system}")):
-            continue  # enable, header_page, header_event
-        found += [
-            f"{system}:{event}"
-            for event in tree.entries(f"{folder}/{system}")
-            if tree.exists(f"{folder}/{system}/{event}/format")
-        ]
+        try:
+            events = tree.entries(f"{folder}/{system}")
+        except (NotADirectoryError, FileNotFoundError):
+            continue  # enable, header_page, header_event; or a module's that was unloaded
+        found += [f"{system}:{event}" for event in events if tree.exists(f"{folder}/{system}/{event}/format")]
     return tuple(found)
 
 
