@@ -7,6 +7,7 @@ folders of libraries, are the same.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
