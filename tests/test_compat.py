@@ -282,3 +282,40 @@ def test_a_file_that_others_can_write_is_blocked() -> None:
 )
 def test_versions_are_read_as_numbers(text: str, numbers: tuple[int, ...]) -> None:
     assert parse_version(text) == numbers
+
+
+# --- What C texts read --------------------------------------------------------------------------------------------
+
+FIELDS = {
+    "fields": Fact(
+        value=frozenset({"request", "request.q", "btf_trace_begin", "btf_trace_begin.arg0", "btf_trace_pelt_cfs_tp"})
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("need", "cause"),
+    [
+        ("header_field:request.q", ""),
+        ("header_field:request.rq_disk", "this kernel's request has no member rq_disk"),
+        ("header_field:mddev.queue", ""),  # of a module, or of no code: headers may have it all the same
+        ("struct_field:mddev.queue", "this kernel has no type mddev"),
+        ("tracepoint_field:begin.arg0", ""),
+        ("tracepoint_field:begin.arg4", "the raw tracepoint begin has no arg4 in this kernel"),
+        ("tracepoint_field:other.arg4", ""),  # the need of the tracepoint itself says what follows
+        ("raw_tracepoint:pelt_cfs_tp", ""),
+    ],
+)
+def test_members_and_arguments(need: str, cause: str) -> None:
+    variant = make_variant("bcc/x", requirement(need))
+    assert reasons(variant, make_facts(**FIELDS)) == cause
+    assert judge(variant, make_facts(**FIELDS)).status is (Status.BLOCKED if cause else Status.RUNS)
+
+
+def test_a_program_of_which_the_probes_are_chosen_at_run_time() -> None:
+    variant = make_variant("bcc/pythonstat", requirement("usdt:python", essential=False))
+    missing = make_facts(looked={"usdt:python": False})
+    verdict = judge(variant, missing)
+    assert (verdict.status, verdict.blind) == (Status.PARTIAL, True)
+    assert verdict.reasons[0].text == "there is no program or library python"
+    assert judge(variant, make_facts(looked={"usdt:python": True})).status is Status.RUNS

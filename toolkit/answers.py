@@ -34,6 +34,7 @@ HEADER_PACKAGES: tuple[tuple[frozenset[str], str, str], ...] = (
 )
 
 WILDCARD = re.compile(r"[*?[]")
+BTF_TRACEPOINT = "btf_trace_"  # a typedef of each tracepoint, bare ones too (Linux 5.0, commit ac68154626ab)
 TRACEFS_FIX = "mount -t tracefs nodev /sys/kernel/tracing"
 
 
@@ -134,6 +135,8 @@ def _raw_tracepoint(need: Need, facts: Facts) -> Answer:
         return _no_tracefs(facts)
     # A raw tracepoint has no system in its name. sys_enter and sys_exit are shown under raw_syscalls. Some raw
     # tracepoints are declared without an event (DECLARE_TRACE), so tracefs does not show them: pelt_cfs_tp and kin.
+    if facts.fields.value is not None and f"{BTF_TRACEPOINT}{need.name}" in facts.fields.value:
+        return MET
     if need.name.endswith("_tp"):
         return Answer(None, f"tracefs does not show bare tracepoints such as {need.name}")
     ending = f":{need.name}"
@@ -187,13 +190,15 @@ def _uprobe(need: Need, facts: Facts) -> Answer:
 
 def _looked(need: Need, facts: Facts) -> Answer:
     """Whether something outside of the kernel is there, as far as it was looked for."""
-    what = LOOKED_WORDS[need.kind].format(*need.name.partition(":")[::2], need.name)
+    words = LOOKED_WORDS[need.kind if need.kind not in TRACED or ":" in need.name else NeedKind.PROGRAM]
+    what = words.format(*need.name.partition(":")[::2], need.name)
     answer = facts.looked.get(str(need))
     if answer is None:
         return Answer(None, f"it is not known whether there is {what}")
     return MET if answer else Answer(False, f"there is no {what}")
 
 
+TRACED = frozenset({NeedKind.UPROBE, NeedKind.USDT})
 # {0} and {1}: what stands before and after the first colon of the name; {2}: the whole name.
 LOOKED_WORDS = {
     NeedKind.UPROBE: "function {1} in {0} to trace",
@@ -217,11 +222,27 @@ def _field(need: Need, facts: Facts) -> Answer:
     return Answer(False, f"this kernel has no type {kind}")
 
 
+def _header_field(need: Need, facts: Facts) -> Answer:
+    """A member that a C text reads. A type may be in headers and not in BTF: of a module, or used by no code."""
+    known = facts.fields.value is not None and need.name.partition(".")[0] in facts.fields.value
+    return _field(need, facts) if known else MET
+
+
 def _tracepoint_field(need: Need, facts: Facts) -> Answer:
     event, _, field = need.name.rpartition(".")
+    if ":" not in event:
+        return _raw_argument(event, field, facts)
     if facts.formats.value is None or facts.tracepoints.value is None or event not in facts.tracepoints.value:
         return MET  # the need of the tracepoint itself says what follows
     return _in_set(need.name, facts.formats, f"the tracepoint {event} has no field {field} in this kernel")
+
+
+def _raw_argument(event: str, argument: str, facts: Facts) -> Answer:
+    """The kernel refuses a program that reads past the arguments of its raw tracepoint; BTF tells how many it has."""
+    known = facts.fields.value
+    if known is None or f"{BTF_TRACEPOINT}{event}" not in known or f"{BTF_TRACEPOINT}{event}.{argument}" in known:
+        return MET
+    return Answer(False, f"the raw tracepoint {event} has no {argument} in this kernel")
 
 
 def _feature(need: Need, facts: Facts) -> Answer:
@@ -377,6 +398,7 @@ DECIDERS: dict[NeedKind, Callable[[Need, Facts], Answer]] = {
     NeedKind.KERNEL_SYMBOL: _kernel_symbol,
     NeedKind.ENGINE: _engine,
     NeedKind.STRUCT_FIELD: _field,
+    NeedKind.HEADER_FIELD: _header_field,
     NeedKind.TRACEPOINT_FIELD: _tracepoint_field,
     NeedKind.HELPER: _feature,
     NeedKind.MAP_TYPE: _feature,

@@ -99,8 +99,8 @@ class NeedKind(StrEnum):
     TP_BTF = "tp_btf"  # name: event; typed by BTF
     KPROBE = "kprobe"  # name: kernel function; empty: any at all
     FENTRY = "fentry"  # name: kernel function; empty: any at all
-    UPROBE = "uprobe"  # name: file:symbol; empty: chosen at run time
-    USDT = "usdt"  # name: file:provider:probe
+    UPROBE = "uprobe"  # name: file:symbol, or a file of which it is chosen at run time; empty: that is chosen too
+    USDT = "usdt"  # name: file:provider:probe, or a file; empty: as above
     PERF_EVENT = "perf_event"  # name: hardware:event or software:event
     LSM = "lsm"
     ITER = "iter"
@@ -109,7 +109,8 @@ class NeedKind(StrEnum):
     ATTACH = "attach"  # any other kind of program; name is its section or probe type
     KERNEL_SYMBOL = "kernel_symbol"  # a data symbol whose address is taken: kaddr("avenrun")
     STRUCT_FIELD = "struct_field"  # name: struct.field, or a type alone
-    TRACEPOINT_FIELD = "tracepoint_field"  # name: system:event.field
+    HEADER_FIELD = "header_field"  # name: struct.field, as the kernel's headers must have it to be compiled
+    TRACEPOINT_FIELD = "tracepoint_field"  # name: system:event.field, or event.arg0 of a raw tracepoint
     HELPER = "helper"  # a BPF helper function; name: bpf_get_func_ip
     MAP_TYPE = "map_type"  # name as in enum bpf_map_type: ringbuf
     PROGRAM_TYPE = "program_type"  # name as in enum bpf_prog_type: tracing

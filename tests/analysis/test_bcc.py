@@ -218,6 +218,33 @@ def test_what_is_taken_where_it_exists_is_not_missed() -> None:
     assert "kprobe:blk_start_request" in probes(found)
 
 
+def test_one_of_several_that_is_taken_where_it_exists_is_not_missed_either() -> None:
+    text = """
+        b = BPF(text="")
+        b.attach_kprobe(event="mark_buffer_dirty", fn_name="f")
+        if BPF.get_kprobe_functions(b"folio_account_dirtied"):
+            b.attach_kprobe(event="folio_account_dirtied", fn_name="f")
+        elif BPF.get_kprobe_functions(b"account_page_dirtied"):
+            b.attach_kprobe(event="account_page_dirtied", fn_name="f")
+        """
+    assert optional(read(text)) == []
+
+
+def test_what_is_tried_and_fails_is_missed() -> None:
+    text = """
+        b = BPF(text="")
+        b.attach_kprobe(event="vfs_read", fn_name="f")
+        try:
+            b.attach_kprobe(event="inet_bind", fn_name="f")
+        except Exception:
+            try:
+                b.attach_tracepoint(tp="sock:bind", fn_name="f")
+            except Exception:
+                print("going on without")
+        """
+    assert optional(read(text)) == ["kprobe:inet_bind | tracepoint:sock:bind"]
+
+
 def test_what_is_tried_may_fail() -> None:
     assert attached(
         """
@@ -299,7 +326,7 @@ def test_tools_without_a_program_need_no_headers() -> None:
 
 
 def test_modules_that_come_with_neither_python_nor_bcc() -> None:
-    assert essential(read("import elftools.elf\n")) == ["engine:bcc", "program:python3:elftools"]
+    assert essential(read("import elftools.elf\n")) == ["engine:bcc", "python_module:elftools"]
     assert essential(read("try:\n    import elftools\nexcept ImportError:\n    pass\n")) == ["engine:bcc"]
 
 

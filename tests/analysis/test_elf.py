@@ -207,6 +207,18 @@ def test_a_tool_of_usdt_probes_must_be_told_the_process() -> None:
     assert read(("usdt", "f"), texts=("USAGE: t [-p PID]\n",)).signature.required is True
 
 
+def test_a_runtime_that_it_looks_for_in_the_process_is_what_it_traces() -> None:
+    assert essential(read(("usdt", "f"), texts=("libjvm.so",))) == ["usdt:java"]
+    assert essential(read(("usdt", "f"), texts=("libjvm.so.old",))) == ["usdt"]
+
+
+def test_files_of_devices_are_read_those_of_libbpf_need_not_be_asked_for() -> None:
+    path = "/sys/devices/system/cpu/cpu%d/cpufreq/scaling_cur_freq"
+    texts = (path, "/sys/devices/system/cpu/possible", "/sys/devices/%s/x", "failed to open '/sys/devices/x'")
+    wanted = "file:/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq"
+    assert essential(read(("perf_event", "f"), texts=texts)) == ["perf_event:software:cpu-clock", wanted]
+
+
 # --- Trouble ------------------------------------------------------------------------------------------------------
 
 

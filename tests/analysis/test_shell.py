@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.reading import essential
+from tests.analysis.reading import essential, optional
 from toolkit.analysis import analyze
 from toolkit.analysis.shell import analyze as analyze_shell
 from toolkit.model import Analysis, Arguments, Engine
@@ -33,16 +33,23 @@ def test_a_wrapper_needs_what_the_wrapped_tool_needs(call: str) -> None:
 
 def test_a_language_is_run_by_programs_of_other_names() -> None:
     assert "program:python3 | program:python" in essential(read('#!/bin/sh\n$lib/uflow -l python "$@"\n'))
-    assert "program:tclsh" in essential(read('#!/bin/sh\n$lib/ustat.py -l tcl "$@"\n'))
+    assert "program:tclsh" in essential(read('#!/bin/sh\n$lib/uflow.py -l tcl "$@"\n'))
 
 
 def test_c_has_no_usdt_probes_and_no_interpreter() -> None:
     assert essential(read('#!/bin/sh\n$lib/uobjnew -l c "$@"\n')) == ["engine:bcc", "headers"]
 
 
-def test_ustat_looks_at_all_processes() -> None:
-    found = read('#!/bin/sh\n$lib/ustat -l ruby "$@"\n').signature
-    assert (found.style, found.required) == (Arguments.INTERVAL, False)
+def test_ustat_looks_at_all_processes_and_goes_on_without_any() -> None:
+    found = read('#!/bin/sh\n$lib/ustat -l ruby "$@"\n')
+    assert (found.signature.style, found.signature.required) == (Arguments.INTERVAL, False)
+    assert essential(found) == ["engine:bcc", "headers"]
+    assert optional(found) == ["usdt:ruby | usdt:irb"]
+    assert "usdt:java | usdt:node" in optional(read('#!/bin/sh\n$lib/ustat "$@"\n'))[0]
+
+
+def test_ustat_finds_no_python3() -> None:
+    assert optional(read('#!/bin/sh\n$lib/ustat.py -l python "$@"\n')) == ["usdt:python"]
 
 
 def test_a_script_of_its_own_needs_a_shell() -> None:
@@ -73,4 +80,4 @@ def test_debians_wrappers() -> None:
     assert paths
     for path in paths:
         found = analyze(Engine.SHELL, path.read_bytes())
-        assert "program:java" in essential(found), path
+        assert "program:java" in essential(found) or optional(found) == ["usdt:java"], path

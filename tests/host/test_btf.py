@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.btf import FUNC, FUNC_PROTO, INT, STRUCT, kind, make_btf
+from tests.support.btf import FUNC, FUNC_PROTO, INT, PTR, STRUCT, TYPEDEF, kind, make_btf
 from toolkit.host.btf import Btf, BtfError, read_btf, read_btf_functions, read_kernel_btf
+from toolkit.host.btf_types import read_types
 from toolkit.host.tree import Tree
 
 # int, a structure with one member, a function type with one parameter, and two functions of that type.
@@ -106,3 +107,14 @@ def this_kernels_btf() -> Btf:
     if fact.value is None:
         pytest.skip(fact.unknown)
     return fact.value
+
+
+def test_a_raw_tracepoint_has_as_many_arguments_as_its_function_takes_after_the_first() -> None:
+    types = (
+        (0, kind(FUNC_PROTO, 3), 0, 0, 0, 0, 0, 0, 0),
+        (0, kind(PTR), 1),
+        (1, kind(TYPEDEF), 2),
+        (17, kind(TYPEDEF), 1),  # of a function itself, which is no tracepoint
+    )
+    found, _ = read_types(make_btf(types, b"\0btf_trace_begin\0btf_trace_odd\0"))
+    assert found.fields == {"btf_trace_begin", "btf_trace_begin.arg0", "btf_trace_begin.arg1", "btf_trace_odd"}

@@ -6,7 +6,7 @@ import struct
 
 from toolkit.host.btf import HEADER
 
-INT, ARRAY, STRUCT, UNION, ENUM, TYPEDEF, CONST, FUNC, FUNC_PROTO, ENUM64 = 1, 3, 4, 5, 6, 8, 10, 12, 13, 19
+INT, PTR, ARRAY, STRUCT, UNION, ENUM, TYPEDEF, CONST, FUNC, FUNC_PROTO, ENUM64 = 1, 2, 3, 4, 5, 6, 8, 10, 12, 13, 19
 
 
 def kind(which: int, members: int = 0) -> int:

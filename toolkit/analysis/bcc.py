@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from toolkit.analysis.bcc_options import description_of, read_signature
 from toolkit.analysis.bcc_paths import Path, all_paths
-from toolkit.analysis.bcc_requirements import path_requirements
-from toolkit.analysis.bcc_text import Alternatives, attached_by_text
+from toolkit.analysis.bcc_requirements import path_requirements, read_everywhere
+from toolkit.analysis.bcc_text import Alternatives, attached_by_text, strip_comments
 from toolkit.analysis.bcc_values import all_nodes
 from toolkit.analysis.header import summary_of
 from toolkit.analysis.needs import attach_points, distinct, one
@@ -51,9 +51,10 @@ def _analyze(tree: ast.Module, source: str) -> Analysis:
     requirements = (
         one(NeedKind.ENGINE, "bcc"),
         *(_compiler() if _has_program(tree, paths.found) else ()),
-        *(one(NeedKind.PROGRAM, f"python3:{module}") for module in _foreign_modules(tree)),
+        *(one(NeedKind.PYTHON_MODULE, module) for module in _foreign_modules(tree)),
         *_whole_host(paths.found),
         *path_requirements(paths),
+        *(Requirement(any_of=(need,)) for need in read_everywhere(paths)),
         *(Requirement(any_of=needs) for needs in unfollowed),
     )
     return Analysis(
@@ -67,7 +68,8 @@ def _analyze(tree: ast.Module, source: str) -> Analysis:
 def _in_texts(tree: ast.Module) -> Iterator[Alternatives]:
     """What the only C text of a tool attaches, where the way to it through classes could not be followed."""
     texts = [node.value for node in all_nodes(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    found = [needs for text in texts if (needs := [item for item in attached_by_text(text) if item[0].name])]
+    codes = [strip_comments(text) for text in texts]
+    found = [needs for code in codes if (needs := [item for item in attached_by_text(code) if item[0].name])]
     if len(found) == 1:
         yield from found[0]
 

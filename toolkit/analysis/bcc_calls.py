@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from toolkit.analysis.bcc_text import Alternatives, attached_by_text, named
+from toolkit.analysis.bcc_fields import read_fields
+from toolkit.analysis.bcc_text import Alternatives, attached_by_text, named, strip_comments
 from toolkit.analysis.bcc_values import HOLE, SYSCALL, UNKNOWN, Asked, Value, as_text, patterns
 from toolkit.model import Need, NeedKind
 
@@ -26,6 +28,7 @@ _QUESTIONS = frozenset(
         "support_lsm",
         "ksymname",
         "kernel_struct_has_field",
+        "kernel_enum_has_val",
     }
 )
 _COUNTERS = {  # bcc's names of perf events that differ from perf's by more than their spelling
@@ -39,7 +42,10 @@ class Seen:
     """What one path through a tool did."""
 
     attached: list[Alternatives] = field(default_factory=list)
+    tried: list[Alternatives] = field(default_factory=list)  # of those, what was attached in a try
     symbols: list[Alternatives] = field(default_factory=list)
+    read: list[Need] = field(default_factory=list)  # what its C text reads of the kernel
+    trying: int = 0  # in how many try statements it is now
     compiled: bool = False  # it had a BPF program compiled
     lists_functions: bool = False  # it read the kprobe blacklist, and dies where there are no kprobes
     unknown_text: bool = False
@@ -55,7 +61,10 @@ def call_method(method: str, given: tuple[Value, ...], by_name: dict[str, Value]
         seen.lists_functions = seen.lists_functions or method == "get_kprobe_functions"
         return Asked(f"{method} " + " ".join(as_text(value) for value in given))
     seen.lists_functions = seen.lists_functions or (method in _FUNCTIONS and "event_re" in by_name)
-    seen.attached.extend(_attached(method, given, by_name))
+    found = tuple(_attached(method, given, by_name))
+    seen.attached.extend(found)
+    if seen.trying:
+        seen.tried.extend(found)
     return UNKNOWN
 
 
@@ -64,9 +73,18 @@ def compile_text(by_name: dict[str, Value], seen: Seen) -> None:
     seen.compiled = True
     text = by_name.get("text", UNKNOWN)
     if isinstance(text, str):
-        seen.attached.extend(attached_by_text(text))
+        attached, read = _read_text(text)
+        seen.attached.extend(attached)
+        seen.read.extend(read)
     else:
         seen.unknown_text = True
+
+
+@functools.lru_cache(maxsize=8)
+def _read_text(text: str) -> tuple[tuple[Alternatives, ...], tuple[Need, ...]]:
+    """What a text attaches and reads; kept, since most paths through a tool compile the same one."""
+    code = strip_comments(text)
+    return tuple(attached_by_text(code)), tuple(dict.fromkeys(read_fields(code)))
 
 
 def _attached(method: str, given: tuple[Value, ...], by_name: dict[str, Value]) -> Iterator[Alternatives]:

@@ -24,7 +24,8 @@ _MAX_STEPS = 20_000
 _MAX_CALLS = 8
 _MAX_ROUNDS = 64
 _SECONDS = 0.4
-_SAME_EITHER_WAY = "kernel_struct_has_field"  # decides how something is read, never what is attached
+_HOW_TO_READ = ("kernel_struct_has_field", "kernel_enum_has_val")  # these never decide what is attached
+_MAX_WAYS = 16
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{2,}")
 
 
@@ -42,6 +43,7 @@ class Paths:
 
     found: tuple[Path, ...]
     complete: bool
+    ways: tuple[Path, ...] = ()  # the first path again, with other answers to what decides only how something is read
 
 
 def all_paths(tree: ast.Module) -> Paths:
@@ -55,7 +57,18 @@ def all_paths(tree: ast.Module) -> Paths:
         run = _Run(given)
         found.append(run.follow(tree))
         waiting.extend((*run.answers[:number], False) for number in range(len(given), len(run.answers)))
-    return Paths(tuple(found), complete=not waiting)
+    return Paths(tuple(found), complete=not waiting, ways=_other_ways(tree, started))
+
+
+def _other_ways(tree: ast.Module, started: float) -> tuple[Path, ...]:
+    """The first path with no to the first, the first two … of its questions about structures: `if a … elif b …`."""
+    found: list[Path] = []
+    asked = 1
+    while len(found) < min(asked, _MAX_WAYS) and time.monotonic() - started < _SECONDS:
+        run = _Run((), refused=len(found) + 1)
+        found.append(run.follow(tree))
+        asked = len(run.ways)
+    return tuple(found)
 
 
 class _Return(Exception):
@@ -74,9 +87,11 @@ class _Traces(Exception):
 class _Run(Expressions):
     """One path: statements in order, with the given answers and yes to every further question."""
 
-    def __init__(self, answers: Sequence[bool]) -> None:
+    def __init__(self, answers: Sequence[bool], refused: int = 0) -> None:
         super().__init__(self._decide, Seen())
         self.answers = list(answers)
+        self.ways: dict[str, bool] = {}
+        self._refused = refused
         self._asked: dict[str, bool] = {}
         self._steps = 0
 
@@ -91,8 +106,8 @@ class _Run(Expressions):
         return Path(self.seen, works)
 
     def _decide(self, key: str) -> bool:
-        if key.startswith(_SAME_EITHER_WAY):
-            return True
+        if key.startswith(_HOW_TO_READ):
+            return self.ways.setdefault(key, len(self.ways) >= self._refused)
         if key not in self._asked:
             number = len(self._asked)
             if number >= len(self.answers):
@@ -216,11 +231,14 @@ class _Run(Expressions):
         """Where something is attached in a try, it may fail: then the handler goes on without it."""
         asked = bool(node.handlers) and _attaches_in(node.body)
         if not asked or self._decide(f"try {node.lineno}"):
+            self.seen.trying += bool(node.handlers)
             try:
                 self._block(node.body)
             except Ended:
                 if not node.handlers or _ends(node.handlers[0].body):
                     raise
+            finally:
+                self.seen.trying -= bool(node.handlers)
             self._block(node.orelse)
         else:
             self._block(node.handlers[0].body)

@@ -15,6 +15,7 @@ from toolkit.analysis.needs import function_key, unique
 from toolkit.model import Need, NeedKind, Requirement
 
 _MAX_SETS = 400
+_MAX_READ = 100
 _FUNCTIONS_AND_EVENTS = frozenset(
     {NeedKind.KPROBE, NeedKind.FENTRY, NeedKind.TRACEPOINT, NeedKind.RAW_TRACEPOINT, NeedKind.TP_BTF}
 )
@@ -35,9 +36,19 @@ def path_requirements(paths: Paths) -> tuple[Requirement, ...]:
     found = [Requirement(any_of=_needs_of(keys, needs)) for keys in essential]
     covered = frozenset(key for keys in essential for key in keys)
     optional = [key for key in needs if key not in covered]
+    tried = frozenset(alternatives for path in tracing for alternatives in path.seen.tried)
     groups = _wanted(optional, per_path, needs, alone=not essential)
+    groups = [group for group in groups if not essential or any(one in tried for key in group for one in needs[key])]
     extra = [Requirement(any_of=_needs_of(frozenset(group), needs), essential=False) for group in groups]
     return (*found, *extra)
+
+
+def read_everywhere(paths: Paths) -> tuple[Need, ...]:
+    """What the C text reads of the kernel whatever the host answers."""
+    tracing = [path for path in paths.found if path.works] or list(paths.found)
+    texts = [path.seen for path in (*tracing, *paths.ways) if path.seen.compiled]
+    common = frozenset.intersection(*(frozenset(seen.read) for seen in texts)) if texts else frozenset()
+    return unique(need for seen in texts[:1] for need in seen.read if need in common)[:_MAX_READ]
 
 
 def _crowded(paths: list[Path]) -> frozenset[Key]:

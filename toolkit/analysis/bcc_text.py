@@ -41,9 +41,13 @@ _NAMED_KIND = {
 }
 
 
-def attached_by_text(text: str) -> Iterator[Alternatives]:
-    """Each attach point of the macros and function names, with its alternatives."""
-    code = _COMMENT.sub(lambda match: match.group(1) or " ", text)
+def strip_comments(text: str) -> str:
+    """The C text without its comments."""
+    return _COMMENT.sub(lambda match: match.group(1) or " ", text)
+
+
+def attached_by_text(code: str) -> Iterator[Alternatives]:
+    """Each attach point of the macros and function names in a text without comments, with its alternatives."""
     for category, event in _TRACEPOINT.findall(code):
         yield (Need(kind=NeedKind.TRACEPOINT, name=_whole(f"{category}:{event}")),)
     for macro, name in _MACRO.findall(code):

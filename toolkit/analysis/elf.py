@@ -15,6 +15,8 @@ from toolkit.model import Analysis, Arguments, NeedKind, Requirement, Signature
 _ELF = b"\x7fELF"
 _USAGE = re.compile(rb"(?<![\w-])usage: +[ -~]{1,512}(?:\n[ \t]+[\[\]\-|{][ -~]{0,512}){0,8}", re.IGNORECASE)
 _EXAMPLES = re.compile(rb"\nEXAMPLES?:\n((?:[ \t]+[ -~]{1,200}\n?){1,40})")
+_DEVICE_FILE = re.compile(rb"(?<=\0)(/sys/devices/(?:[\w./:+-]|%d){1,200})(?=\0)")
+_READ_BY_LIBBPF = frozenset({"/sys/devices/system/cpu/possible", "/sys/devices/system/cpu/online"})
 _MAX_TEXT = 4 << 20
 _MAX_SUMMARY = 400
 
@@ -34,7 +36,7 @@ def analyze(data: bytes, name: str = "") -> Analysis:
         return Analysis(problem="its BPF object holds no programs")
     strings = _Strings(data)
     attached = program_requirements(programs, strings, name)
-    requirements = (*_types(objects), *attached)
+    requirements = (*_types(objects), *attached, *_files(data))
     return Analysis(
         probes=attach_points(need for requirement in attached for need in requirement.any_of),
         requirements=distinct(requirements),
@@ -62,6 +64,14 @@ def _types(objects: tuple[BpfObject, ...]) -> tuple[Requirement, ...]:
     """BTF, where the object is relocated against the kernel's types, and the fields that it must have."""
     fields = [one(NeedKind.STRUCT_FIELD, field) for found in objects for field in found.fields]
     return (one(NeedKind.BTF), *fields) if any(found.relocated for found in objects) else ()
+
+
+def _files(data: bytes) -> Iterator[Requirement]:
+    """The files of devices that it reads, those of the first where it puts a number in; not those that libbpf reads."""
+    for match in _DEVICE_FILE.finditer(data[:_MAX_TEXT]):
+        path = match.group(1).decode().replace("%d", "0")
+        if path not in _READ_BY_LIBBPF:
+            yield one(NeedKind.FILE, path)
 
 
 def _signature(data: bytes, *, only_usdt: bool) -> Signature:

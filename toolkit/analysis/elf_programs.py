@@ -85,6 +85,10 @@ _COUNTERS = {
 }
 
 
+# A library that a tool looks for in the process it is given, and the program that runs with it.
+_RUNTIMES = {"libjvm.so": "java"}
+
+
 def program_needs(program: Program, strings: Strings) -> tuple[Need, ...]:
     """The needs of one program, any one of which will do."""
     kind, _, target = program.section.removeprefix("?").partition("/")
@@ -98,7 +102,8 @@ def program_needs(program: Program, strings: Strings) -> tuple[Need, ...]:
     if kind in _EVENTS:
         return (Need(kind=_EVENTS[kind], name=target),)
     if kind in _USER:
-        return (Need(kind=_USER[kind], name=target if ":" in target else ""),)
+        runtimes = [program for library, program in _RUNTIMES.items() if library in strings]
+        return (Need(kind=_USER[kind], name=target if ":" in target else "".join(runtimes[:1])),)
     if kind == "perf_event":
         return (Need(kind=NeedKind.PERF_EVENT, name=_counter(program.function)),)
     if program.section.startswith(_NETWORK):

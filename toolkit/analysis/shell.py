@@ -23,6 +23,16 @@ _GETOPTS = re.compile(r"\bgetopts\s+[\"']?:?([A-Za-z:]{1,80})")
 _MAX_SCRIPT = 1 << 18
 # What runs programs of each language, where that is not called like the language.
 _PROGRAMS = {"python": ("python3", "python"), "tcl": ("tclsh",), "c": (), "none": ()}
+# What ustat looks for among the running processes: their names, exactly, so that a python3 is none of them.
+_PROCESSES = {
+    "java": ("java",),
+    "node": ("node",),
+    "perl": ("perl",),
+    "php": ("php",),
+    "python": ("python",),
+    "ruby": ("ruby", "irb"),
+    "tcl": ("tclsh", "wish"),
+}
 
 
 def analyze(data: bytes) -> Analysis:
@@ -38,6 +48,8 @@ def _wrapper(tool: str, rest: str, text: str) -> Analysis:
     """A wrapper: bcc, headers to compile with, and a running program of the language with its USDT probes."""
     language = _LANGUAGE.search(rest)
     name = language.group(1) if language else ""
+    if tool == "ustat":
+        return _every_process(name, text)
     programs = _PROGRAMS.get(name, (name,) if name else ())
     usdt = Need(kind=NeedKind.USDT)
     requirements = [one(NeedKind.ENGINE, "bcc"), one(NeedKind.HEADERS)]
@@ -47,15 +59,27 @@ def _wrapper(tool: str, rest: str, text: str) -> Analysis:
         )
     probes = () if name == "c" else (usdt,)
     requirements.extend(Requirement(any_of=(probe,)) for probe in probes)
-    # ustat looks at all processes and takes [interval [count]]; the others want a PID.
-    every = tool == "ustat"
-    signature = Signature(
-        style=Arguments.INTERVAL if every else Arguments.POSITIONAL,
-        required=not every,
-        usage="[interval [count]]" if every else "pid",
-    )
     return Analysis(
-        probes=probes, requirements=tuple(requirements), signature=signature, summary=summary_of(_header(text))
+        probes=probes,
+        requirements=tuple(requirements),
+        signature=Signature(style=Arguments.POSITIONAL, required=True, usage="pid"),
+        summary=summary_of(_header(text)),
+    )
+
+
+def _every_process(language: str, text: str) -> Analysis:
+    """A wrapper of ustat, which takes [interval [count]], and goes on where no process of the language runs."""
+    names = _PROCESSES.get(language) or tuple(name for every in _PROCESSES.values() for name in every)
+    traced = tuple(Need(kind=NeedKind.USDT, name=name) for name in names)
+    return Analysis(
+        probes=traced,
+        requirements=(
+            one(NeedKind.ENGINE, "bcc"),
+            one(NeedKind.HEADERS),
+            Requirement(any_of=traced, essential=False),
+        ),
+        signature=Signature(style=Arguments.INTERVAL, usage="[interval [count]]"),
+        summary=summary_of(_header(text)),
     )
 
 

@@ -16,7 +16,7 @@ from toolkit.host.places import BTF, KERNEL_BTF
 from toolkit.host.tree import Tree, explain
 from toolkit.model import Fact
 
-STRUCT, UNION, ENUM, FWD, TYPEDEF, FUNC, ENUM64 = 4, 5, 6, 7, 8, 12, 19
+PTR, STRUCT, UNION, ENUM, FWD, TYPEDEF, FUNC, FUNC_PROTO, ENUM64 = 2, 4, 5, 6, 7, 8, 12, 13, 19
 NAMED = frozenset((ENUM, TYPEDEF, ENUM64))
 THROUGH = frozenset((TYPEDEF, 9, 10, 11, 18))  # VOLATILE, CONST, RESTRICT, TYPE_TAG: the type stands behind them
 MOST_ALIASES = 16  # of a type: typedef of const of typedef …
@@ -29,6 +29,9 @@ ENUMERATIONS = {
     "bpf_prog_type": ("BPF_PROG_TYPE_", "program_type:"),
     "bpf_attach_type": ("BPF_", "attach_type:"),
 }
+
+# Each tracepoint has a typedef of a function that takes its arguments (Linux 5.0, commit ac68154626ab).
+RAW_TRACEPOINT = "btf_trace_"
 
 
 class Types(NamedTuple):
@@ -88,6 +91,8 @@ def read_types(data: bytes, base: Section | None = None) -> tuple[Types, Section
             fields.update(f"{name}.{member}" for member in members if member)
         elif name in ENUMERATIONS:
             features.update(_list_features(section, at, name))
+        elif kind == TYPEDEF and name.startswith(RAW_TRACEPOINT):
+            fields.update(f"{name}.arg{number}" for number in range(_count_arguments(section, at)))
     return Types(frozenset(fields), frozenset(features)), section
 
 
@@ -162,6 +167,16 @@ def _find_structure(section: Section, number: int) -> tuple[Section, int] | None
             return None
         number = owner.words[at + 2]
     return None
+
+
+def _count_arguments(section: Section, at: int) -> int:
+    """How many arguments a raw tracepoint has, by its typedef; the function's first is not the event's."""
+    for expected in (PTR, FUNC_PROTO):
+        found = section.find(section.words[at + 2])
+        if found is None or found[0].words[found[1] + 1] >> 24 & 0x1F != expected:
+            return 0
+        section, at = found
+    return max(0, (section.words[at + 1] & 0xFFFF) - 1)
 
 
 def _list_features(section: Section, at: int, name: str) -> Iterator[str]:

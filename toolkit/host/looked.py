@@ -96,6 +96,8 @@ def _look(looker: Looker, need: Need) -> bool | None:
     match need.kind:
         case NeedKind.PROGRAM:
             return bool(_find_program(looker, need.name))
+        case NeedKind.UPROBE | NeedKind.USDT if ":" not in need.name:
+            return bool(_find_program(looker, need.name))
         case NeedKind.UPROBE:
             path, _, symbol = need.name.partition(":")
             return _defines(looker, path, symbol)
