@@ -139,3 +139,48 @@ def _usdt_note(order: str, word: str, provider: str, name: str) -> bytes:
     """What sys/sdt.h makes the assembler write: three addresses, provider, name, and where the arguments are."""
     text = struct.pack(order + word * 3, 1, 2, 3) + f"{provider}\0{name}\0-4@%edi\0".encode()
     return struct.pack(f"{order}III", 8, len(text), 3) + b"stapsdt\0" + text + b"\0" * (-len(text) % 4)
+
+
+PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
+LIBBPF = 0x300  # where the code of x86_tool calls bpf_program__set_autoload; its other function is 16 bytes further
+
+
+def x86_tool(blob: bytes, *code: bytes, texts: Sequence[str] = ()) -> bytes:
+    """A program for x86-64 with one segment: code, each piece as one of the functions below makes it, then texts."""
+    ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
+    table = ELF_HEADER.size
+    place = table + PROGRAM_HEADER.size
+    rodata = b"".join(b"\0" + text.encode() for text in texts) + b"\0"
+    body, texts_at = b"", place + 0x400
+    for piece in code:
+        body += _link(piece, place + len(body), texts_at, rodata)
+    size = texts_at + len(rodata)
+    header = ELF_HEADER.pack(ident, 3, 62, 1, place, table, 0, 0, 64, PROGRAM_HEADER.size, 1, 64, 0, 0)
+    segment = PROGRAM_HEADER.pack(1, 5, 0, 0, 0, size, size, 0x1000)
+    return (header + segment + body).ljust(texts_at, b"\x90") + rodata.ljust(-(-len(rodata) // 8) * 8, b"\0") + blob
+
+
+def switch(place: int, *, on: bool = False, flag_first: bool = False) -> bytes:
+    """bpf_program__set_autoload(skeleton->progs.x, on), of the program at this place of the skeleton."""
+    load = b"\x48\x8b\x7b" + bytes([place]) if place < 128 else b"\x48\x8b\xbb" + struct.pack("<i", place)
+    flag = b"\xbe\x01\0\0\0" if on else b"\x31\xf6"
+    return (flag + load if flag_first else load + flag) + b"\xe8SWCH"
+
+
+def direct(name: str) -> bytes:
+    """bpf_program__set_attach_target(program, 0, name)."""
+    return b"\x48\x8d\x15[" + name.encode() + b"]\x31\xf6\x48\x89\xdf\xe8DRCT"
+
+
+def _link(piece: bytes, at: int, texts_at: int, rodata: bytes) -> bytes:
+    """Put the distances in: of calls, and of the text that stands in brackets."""
+    start = piece.find(b"[")
+    if start >= 0:
+        name = piece[start + 1 : piece.index(b"]")]
+        where = texts_at + rodata.index(name + b"\0")
+        piece = piece.replace(b"[" + name + b"]", struct.pack("<i", where - (at + start + 4)))
+    for mark, target in ((b"SWCH", LIBBPF), (b"DRCT", LIBBPF + 16)):
+        found = piece.find(mark)
+        if found >= 0:
+            piece = piece.replace(mark, struct.pack("<i", target - (at + found + 4)))
+    return piece

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from toolkit.analysis.elf_calls import read_calls
 from toolkit.analysis.elf_object import BpfObject, ElfError, embedded_objects
 from toolkit.analysis.elf_programs import program_requirements
 from toolkit.analysis.header import summary_of
@@ -35,7 +36,7 @@ def analyze(data: bytes, name: str = "") -> Analysis:
     if not programs:
         return Analysis(problem="its BPF object holds no programs")
     strings = _Strings(data)
-    attached = program_requirements(programs, strings, name)
+    attached = program_requirements(programs, strings, name, read_calls(data, objects[0]))
     requirements = (*_types(objects), *attached, *_files(data))
     return Analysis(
         probes=attach_points(need for requirement in attached for need in requirement.any_of),

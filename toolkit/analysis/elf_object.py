@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import NamedTuple
 
 from toolkit.analysis.btf import BtfError, has_relocations, required_fields
 
@@ -17,7 +18,8 @@ _EXECUTABLE = 0x4  # SHF_EXECINSTR
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _PROGRAM_BITS, _SYMBOLS = 1, 2  # SHT_PROGBITS, SHT_SYMTAB
-_FUNCTION = 2  # STT_FUNC
+_OBJECT, _FUNCTION = 1, 2  # STT_OBJECT, STT_FUNC
+_UNDEFINED = 0  # SHN_UNDEF
 _MAX_SECTIONS = 1024
 _MAX_SYMBOLS = 20_000
 _MAX_PROGRAMS = 500
@@ -66,6 +68,7 @@ class BpfObject:
     programs: tuple[Program, ...]
     relocated: bool  # it needs the kernel's BTF to be loaded
     fields: tuple[str, ...] = ()  # struct.field that it must find there
+    maps: int = 0  # how many maps a skeleton of it has
 
 
 def embedded_objects(data: bytes) -> tuple[BpfObject, ...]:
@@ -102,7 +105,8 @@ def _read(blob: bytes) -> BpfObject:
             raise ElfError("more programs than any tool has")
         types, extension = _data_of(blob, sections, ".BTF"), _data_of(blob, sections, ".BTF.ext")
         relocated = has_relocations(extension) or any(_typed(program.section) for program in programs)
-        return BpfObject(programs, relocated, required_fields(types, extension) if types and extension else ())
+        fields = required_fields(types, extension) if types and extension else ()
+        return BpfObject(programs, relocated, fields, _count_maps(blob, sections))
     except (BtfError, struct.error, ValueError, IndexError) as error:
         raise ElfError(str(error) or type(error).__name__) from error
 
@@ -136,19 +140,42 @@ def _programs(blob: bytes, sections: tuple[Section, ...]) -> Iterator[Program]:
             yield from (Program(section.name, name) for name in functions.get(number, [""]))
 
 
-def _find_functions(blob: bytes, sections: tuple[Section, ...]) -> dict[int, list[str]]:
-    """The names of the functions of each section, by the section's number."""
+class Symbol(NamedTuple):
+    """An entry of the symbol table: its name, what it is (STT_…), and the number of its section."""
+
+    name: str
+    kind: int
+    section: int
+
+
+def _read_symbols(blob: bytes, sections: tuple[Section, ...]) -> Iterator[Symbol]:
     table = next((section for section in sections if section.kind == _SYMBOLS), None)
     if table is None:
-        return {}
+        return
     if table.size > _MAX_SYMBOLS * _SYMBOL.size:
         raise ElfError("it has more symbols than any tool has")
     names = sections[table.link]
-    functions: dict[int, list[str]] = {}
     for name, info, _, number, *_ in _SYMBOL.iter_unpack(table.data(blob)):
-        if info & 0xF == _FUNCTION:
-            functions.setdefault(number, []).append(_read_name(blob, names, name))
+        yield Symbol(_read_name(blob, names, name), info & 0xF, number)
+
+
+def _find_functions(blob: bytes, sections: tuple[Section, ...]) -> dict[int, list[str]]:
+    """The names of the functions of each section, by the section's number."""
+    functions: dict[int, list[str]] = {}
+    for symbol in _read_symbols(blob, sections):
+        if symbol.kind == _FUNCTION:
+            functions.setdefault(symbol.section, []).append(symbol.name)
     return functions
+
+
+def _count_maps(blob: bytes, sections: tuple[Section, ...]) -> int:
+    """Those that it declares, and those that libbpf makes of its data and of the kernel's configuration."""
+    numbers = [number for number, section in enumerate(sections) if section.name == ".maps"]
+    data = [one for one in sections if one.name.startswith((".data", ".rodata", ".bss")) and one.size]
+    symbols = tuple(_read_symbols(blob, sections))
+    declared = [one for one in symbols if one.section in numbers and one.kind == _OBJECT]
+    asks = any(one.section == _UNDEFINED and one.name.startswith(("CONFIG_", "LINUX_")) for one in symbols)
+    return len(declared) + len(data) + asks
 
 
 def _data_of(blob: bytes, sections: tuple[Section, ...], name: str) -> bytes:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Protocol
 
+from toolkit.analysis.elf_calls import NO_CALLS, Calls
 from toolkit.analysis.elf_object import Program
-from toolkit.analysis.needs import function_key, syscall_functions, unique
+from toolkit.analysis.needs import function_key, one, syscall_functions, unique
 from toolkit.model import Need, NeedKind, Requirement
 
 
@@ -132,13 +133,16 @@ def _counter(function: str) -> str:
     return "software:cpu-clock"
 
 
-def program_requirements(programs: Iterable[Program], strings: Strings, called: str) -> tuple[Requirement, ...]:
+def program_requirements(
+    programs: Iterable[Program], strings: Strings, called: str, calls: Calls = NO_CALLS
+) -> tuple[Requirement, ...]:
     """What the programs together need.
 
     Programs for the same function or event are alternatives: `fentry/x` or `kprobe/x`, `tp_btf/x` or `raw_tp/x`,
     and the old or the new name. Which of them are loaded is decided at run time, and one of each must be.
     """
     groups: dict[str, list[Need]] = {}
+    fixed: set[str] = set()
     operations: list[str] = []
     for program in programs:
         if program.section.startswith("?"):
@@ -146,9 +150,52 @@ def program_requirements(programs: Iterable[Program], strings: Strings, called: 
         needs = program_needs(program, strings)
         groups.setdefault(_group(needs[0]), []).extend(needs)
         operations.extend(_PLACEHOLDER_FOR.findall(program.section))
-    found = tuple(Requirement(any_of=unique(needs)) for needs in groups.values())
+        if program.function not in calls.switched:
+            fixed.add(_group(needs[0]))
+    _direct(groups, calls)
+    needed, switched = _split(groups, fixed)
+    found = (*(Requirement(any_of=unique(needs)) for needs in needed), *_of_switched(switched, alone=not needed))
     chosen = _functions_by_name(unique_words(operations), strings, called)
     return tuple(item for requirement in found for item in _chosen(requirement, chosen))
+
+
+def _direct(groups: dict[str, list[Need]], calls: Calls) -> None:
+    """Add the functions that a tool directs programs to: `fentry/x`, which it may attach to `__x` as well."""
+    for names in calls.directed:
+        keys = {name: f"event {function_key(name)}" for name in names}
+        known = unique_words(key for key in keys.values() if key in groups)
+        for name, key in keys.items():
+            group = groups.get(key if len(known) != 1 else known[0], [])
+            kinds = [need.kind for need in group]
+            kind = next((kind for kind in (NeedKind.FENTRY, NeedKind.KPROBE) if kind in kinds), None)
+            if kind:
+                group.append(Need(kind=kind, name=name))
+
+
+def _split(groups: dict[str, list[Need]], fixed: set[str]) -> tuple[list[list[Need]], list[Need]]:
+    """The groups of which one need must be met, and the needs of programs that a tool may do without.
+
+    One that is turned off where there is another way, as kprobes are where fentry works, is not one of those.
+    """
+    needed: list[list[Need]] = []
+    switched: list[Need] = []
+    for name, needs in groups.items():
+        if name in fixed or len({need.kind for need in needs}) > 1:
+            needed.append(needs)
+        else:
+            switched.extend(needs)
+    return needed, switched
+
+
+def _of_switched(needs: list[Need], *, alone: bool) -> tuple[Requirement, ...]:
+    """A single one is loaded where the kernel has it, and not missed; of several, the tool takes what there is.
+
+    That a kernel has a function says nothing of kprobes: where it has none, the tool tries and gives up.
+    """
+    several = unique(needs)
+    found = (Requirement(any_of=several),) if len(several) > 1 or (alone and several) else ()
+    tried = any(need.kind is NeedKind.KPROBE for need in several)
+    return (*found, one(NeedKind.KPROBE)) if tried and not alone else found
 
 
 def _group(need: Need) -> str:

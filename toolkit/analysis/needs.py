@@ -13,6 +13,8 @@ _RENAMED = {
     "account": "",
     "dirtied": "dirty",  # account_page_dirtied -> folio_account_dirtied (v5.16) -> writeback:writeback_dirty_folio
     "writeback": "",
+    "noprof": "",  # kmem_cache_alloc_noprof, what is allocated being counted since v6.10 (commit 7bd230a26648)
+    "nested": "",  # mutex_lock_nested, what locks are called in kernels that check them (CONFIG_LOCKDEP)
     "node": "",  # kmem:kmalloc_node became one with kmem:kmalloc in v6.1 (commit 11e9734bcb6a)
 }
 # Since folios (v5.16) many functions live on under a name with "folio" in the place of "page".
