@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from tests.support.samples import make_facts, make_variant, requirement
-from toolkit.answers import DECIDERS, parse_version
+from toolkit.answers import DECIDERS
 from toolkit.compat import judge
 from toolkit.model import Engine, EngineFact, Fact, Facts, NeedKind, Status, Variant, Verdict
+from toolkit.versions import parse_version
 
 
 def reasons(variant: Variant, facts: Facts) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from toolkit.answers import parse_version
 from toolkit.compat import judge
 from toolkit.model import Arguments, Choice, Engine, Facts, Judged, Status, Value, Variant, Verdict
 from toolkit.runs import Trial
 from toolkit.trials import apply_trial
+from toolkit.versions import parse_version
 
 # Cheapest start first: a libbpf tool needs 0.1 s, bpftrace compiles for about 0.7 s, BCC runs clang for seconds.
 ENGINE_ORDER = (Engine.NATIVE, Engine.BPFTRACE, Engine.BCC, Engine.SHELL)

@@ -6,7 +6,7 @@ said to be unknown, never assumed. Judging one requirement gives an Answer: met,
 
 from __future__ import annotations
 
-from toolkit.answers import MET, Answer, answer_need, engine_version, find_missing_engine, parse_version
+from toolkit.answers import MET, Answer, answer_need
 from toolkit.model import (
     ATTACH_KINDS,
     Engine,
@@ -21,6 +21,7 @@ from toolkit.model import (
     Verdict,
 )
 from toolkit.troubles import answer_trouble
+from toolkit.versions import engine_version, find_missing_engine, parse_version
 
 # CAP_SYS_ADMIN is what root had before Linux 5.8 split CAP_BPF and CAP_PERFMON from it (commit 2c78ee898d8f).
 RIGHTS = ("bpf", "perfmon")

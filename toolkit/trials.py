@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from toolkit.answers import engine_version
 from toolkit.compat import answer_requirement
 from toolkit.model import (
     ATTACH_KINDS,
@@ -29,6 +28,7 @@ from toolkit.model import (
     Verdict,
 )
 from toolkit.runs import Account, Observed, Outcome, Result, Seen, Trial
+from toolkit.versions import engine_version
 
 if TYPE_CHECKING:
     from toolkit.complaints import Complaints

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from toolkit.answers import answer_need, parse_version
+from toolkit.answers import answer_need
 from toolkit.model import Facts, Found, Need, NeedKind, Trouble
+from toolkit.versions import parse_version
 
 RANGE = re.compile(r"(<=|>=|<|>|=)([0-9]+(?:\.[0-9]+)*)", re.ASCII)
 # A commit such as 09f8a3a101fd begins with digits too, and is no version.

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from toolkit.answers import parse_version
 from toolkit.cli import render
 from toolkit.cli.session import Session
 from toolkit.cli.trying import Course, Tried
@@ -14,6 +13,7 @@ from toolkit.model import Status, Value
 from toolkit.runs import Observed
 from toolkit.trials import differs
 from toolkit.verified import name_kernel
+from toolkit.versions import parse_version
 
 STATUS_WIDTH = 8
 NAME_WIDTH = 26

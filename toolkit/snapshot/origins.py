@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from toolkit.answers import engine_version
 from toolkit.config import SourceSettings
 from toolkit.errors import SourceError
 from toolkit.model import Facts, Source, Value
 from toolkit.revisions import match_tag, newest_tag
 from toolkit.snapshot.layout import Origin
+from toolkit.versions import engine_version
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SHORT = 12  # digits of a commit that stand for a revision that has no name
