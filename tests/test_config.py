@@ -45,6 +45,7 @@ def test_the_folder_for_metrics_is_a_path_or_off(tmp_path: Path, text: str, fold
         ("limits:\n  nice: 40\n", r"config.yaml:2: limits.nice"),
         ("\nlimit:\n  nice: 4\n", r"config.yaml:2: limit: no such setting"),
         ("keep: 5\ntextfile: metrics\n", r"config.yaml:2: textfile: give the absolute path of a folder, or `off`"),
+        ("verify: perhaps\n", r"config.yaml:1: verify: expected"),
         ("textfile: true\n", r"config.yaml:1: textfile: expected"),
         ('textfile: "/a\\nb"\n', r"config.yaml:1: textfile: give the absolute path"),
         ("allow: [everything]\n", r"config.yaml:1: allow"),
@@ -79,3 +80,8 @@ def test_a_file_that_holds_a_token_is_its_owners_alone(tmp_path: Path) -> None:
     file = write(tmp_path, 'sources:\n  acme: {url: "ssh://git@git.acme.example/x.git"}\n')
     file.chmod(0o644)
     assert load_settings(file).sources
+
+
+def test_a_sync_tries_nothing_unless_it_is_asked_to(tmp_path: Path) -> None:
+    assert load_settings(write(tmp_path, "keep: 5\n")).verify is False
+    assert load_settings(write(tmp_path, "verify: true\n")).verify is True

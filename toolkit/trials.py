@@ -73,7 +73,7 @@ def find_events(variant: Variant, accounts: Sequence[Account]) -> tuple[Account,
 
 def find_unattached(variant: Variant, accounts: tuple[Account, ...]) -> tuple[Requirement, ...]:
     """The requirements that are attach points, none of whose alternatives is attached."""
-    attached = tuple(text for one in accounts for text in one.attached)
+    attached = tuple(text for one in find_events(variant, accounts) for text in one.attached)
     return tuple(
         requirement
         for requirement in variant.analysis.requirements

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import click
@@ -11,8 +12,17 @@ from toolkit.cli.names import complete_tool
 from toolkit.cli.narrate import say
 from toolkit.cli.progress import can_redraw
 from toolkit.cli.session import Session, open_session
-from toolkit.cli.trying import Candidate, Course, Rules, Tried, find_result, forget_gone, keep_changed, try_all
-from toolkit.cli.trying import list_candidates as list_all
+from toolkit.cli.trying import (
+    Candidate,
+    Course,
+    Rules,
+    Tried,
+    find_result,
+    forget_gone,
+    keep_changed,
+    list_candidates,
+    try_all,
+)
 from toolkit.cli.verify_report import format_proposal, format_row, format_summary, make_document
 from toolkit.errors import CannotRun, UsageError
 from toolkit.launch.guard import GATED
@@ -64,7 +74,7 @@ def command(
         return _print_known(session)
     if not names and not everything and not changed:
         raise UsageError("name a tool, or ask for --all", fix="toolkit verify runqlat; toolkit verify --all")
-    candidates = list_all(session, names)
+    candidates = list_candidates(session, names)
     chosen = keep_changed(session, candidates) if changed else candidates
     rules = Rules(seconds=float(seconds), allowed=tuple(map(Risk, allow)), wait=float(wait))
     course = _try(session, chosen, rules, quiet=as_json)
@@ -79,23 +89,22 @@ def _try(session: Session, chosen: tuple[Candidate, ...], rules: Rules, *, quiet
     width = render.terminal_width(sys.stderr) or 80
 
     def begin(one: Candidate, at: int) -> None:
-        if redraw:
-            text = f"{at + 1} of {len(chosen)}: {one.variant.id}"
-            click.echo(ERASE + render.cut(text, width - 1), nl=False, err=True)
+        draw(render.cut(f"{at + 1} of {len(chosen)}: {one.variant.id}", width - 1))
 
     def report(one: Tried) -> None:
-        erase()
+        draw("")
         if not quiet:
             render.print_lines((format_row(one, render.terminal_width()),))
 
-    def erase() -> None:
+    def draw(text: str) -> None:
         if redraw:
-            click.echo(ERASE, nl=False, err=True)
+            with contextlib.suppress(OSError):  # the terminal is gone: nobody looks
+                click.echo(ERASE + text, nl=False, err=True)
 
     try:
         return try_all(session, chosen, rules, begin, report)
     finally:
-        erase()
+        draw("")
 
 
 def _print_end(course: Course, asked: int, session: Session, *, propose: bool, as_json: bool) -> None:
@@ -119,7 +128,7 @@ def _choose_status(course: Course, chosen: tuple[Candidate, ...], *, strict: boo
 
 def _print_known(session: Session) -> int:
     """What earlier trials, whose results still hold, showed to be other than predicted."""
-    found = ((one, find_result(session, one)) for one in list_all(session, ()))
+    found = ((one, find_result(session, one)) for one in list_candidates(session, ()))
     known = tuple(Tried(candidate=one, trial=trial) for one, trial in found if trial is not None and differs(trial))
     if not known:
         say("no trial on this kernel showed anything else than predicted", "to try everything: toolkit verify --all")

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from toolkit.launch.keeper import PR_SET_PDEATHSIG
 
+PREFIX = "workload-"
 PAUSE = 0.2  # seconds between two rounds
 WRITTEN = bytes(8192)
 TOUCHED = 1 << 18
@@ -29,8 +30,13 @@ STARTED = ("/bin/sleep", "/usr/bin/sleep")
 
 @contextmanager
 def workload(place: Path) -> Iterator[int]:
-    """Have the workload going while the block runs; gives its PID. `place` is where its folder is made."""
-    folder = Path(tempfile.mkdtemp(prefix="workload-", dir=place))
+    """Have the workload going while the block runs; gives its PID.
+
+    `place` is where its folder is made; one that a killed process left there is removed, so only one may use a place.
+    """
+    for left in place.glob(f"{PREFIX}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
