@@ -155,14 +155,26 @@ def test_an_older_engine_blocks_what_needs_a_newer_one() -> None:
     assert judge(variant, make_facts(engines=newer)).status is Status.RUNS
 
 
-def test_a_new_bpftrace_gives_up_on_any_missing_probe_unless_the_script_says_otherwise() -> None:
+def test_a_requirement_may_count_for_some_versions_of_the_engine_only() -> None:
     newest = make_facts(engines=(EngineFact(name=Engine.BPFTRACE, version="0.24.1", argv=("/usr/bin/bpftrace",)),))
-    probes = (requirement("tracepoint:sched:sched_switch"), requirement("kprobe:gone", essential=False))
-    variant = make_variant("bpftrace/x", *probes, engine=Engine.BPFTRACE)
-    assert judge(variant, make_facts()).status is Status.PARTIAL
+    gone = requirement("kprobe:gone")
+    later = msgspec.structs.replace(gone, since="0.24")
+    earlier = msgspec.structs.replace(gone, until="0.24")
+    for counting, facts, status in (
+        (later, make_facts(), Status.RUNS),
+        (later, newest, Status.BLOCKED),
+        (earlier, make_facts(), Status.BLOCKED),
+        (earlier, newest, Status.RUNS),
+    ):
+        assert judge(make_variant("bpftrace/x", counting, engine=Engine.BPFTRACE), facts).status is status
+
+
+def test_an_engine_may_be_too_new() -> None:
+    variant = make_variant("bpftrace/x", requirement("engine:bpftrace<0.25"), engine=Engine.BPFTRACE)
+    newest = make_facts(engines=(EngineFact(name=Engine.BPFTRACE, version="0.25.0", argv=("/usr/bin/bpftrace",)),))
+    assert judge(variant, make_facts()).status is Status.RUNS
     assert judge(variant, newest).status is Status.BLOCKED
-    forgiving = make_variant("bpftrace/x", *probes, requirement("engine:bpftrace>=0.22"), engine=Engine.BPFTRACE)
-    assert judge(forgiving, newest).status is Status.PARTIAL
+    assert reasons(variant, newest) == "it is written for bpftrace before 0.25; here is 0.25.0"
 
 
 def test_every_kind_of_need_is_decided() -> None:

@@ -340,7 +340,8 @@ def _kernel_symbol(need: Need, facts: Facts) -> Answer:
 
 
 def _engine(need: Need, facts: Facts) -> Answer:
-    name, _, wanted = need.name.partition(">=")
+    sign = "<" if "<" in need.name else ">="
+    name, _, wanted = need.name.partition(sign)
     if name == Engine.SHELL:
         return MET
     engine = Engine(name)
@@ -348,9 +349,15 @@ def _engine(need: Need, facts: Facts) -> Answer:
     if missing is not None:
         return Answer(False, missing.text, missing.fix)
     have = engine_version(engine, facts)
-    if not wanted or not have or have >= parse_version(wanted):
+    if not wanted or not have or (have < parse_version(wanted)) == (sign == "<"):
         return MET
-    return Answer(False, f"it needs {name} {wanted} or newer; here is {'.'.join(map(str, have))}")
+    here = ".".join(map(str, have))
+    if sign == "<":
+        return Answer(False, f"it is written for {name} before {wanted}; here is {here}", _OTHER_RELEASE)
+    return Answer(False, f"it needs {name} {wanted} or newer; here is {here}", _OTHER_RELEASE)
+
+
+_OTHER_RELEASE = "take the tool of the release that fits the engine here: `toolkit sync` fetches it"
 
 
 DECIDERS: dict[NeedKind, Callable[[Need, Facts], Answer]] = {

@@ -80,12 +80,12 @@ def _judge_requirements(variant: Variant, facts: Facts) -> Verdict:
     blocked: list[tuple[Need, Answer]] = []
     partial: list[tuple[Need, Answer]] = []
     unknown: list[tuple[Need, Answer]] = []
-    strict = _gives_up_on_any_probe(variant, facts)
-    for requirement in variant.analysis.requirements:
+    requirements = list_requirements(variant, facts)
+    for requirement in requirements:
         answer = answer_requirement(requirement, facts)
         if answer.met:
             continue
-        place = unknown if answer.met is None else blocked if requirement.essential or strict else partial
+        place = unknown if answer.met is None else blocked if requirement.essential else partial
         place.append((_spokesman(requirement), answer))
     known = {status: _list_known(variant, facts, status) for status in (Status.BLOCKED, Status.PARTIAL, Status.UNKNOWN)}
     if blocked or known[Status.BLOCKED]:
@@ -98,7 +98,7 @@ def _judge_requirements(variant: Variant, facts: Facts) -> Verdict:
         return Verdict(status=Status.UNKNOWN, reasons=reasons)
     if not partial and not known[Status.PARTIAL]:
         return Verdict(status=Status.RUNS)
-    blind = any(one.blind for one in known[Status.PARTIAL]) or not _sees_something(variant, facts)
+    blind = any(one.blind for one in known[Status.PARTIAL]) or not _sees_something(requirements, facts)
     text = "it would start, attach to no event and print nothing" if blind else "its output would be incomplete"
     reasons = (*_fold(partial), *map(_tell, known[Status.PARTIAL]), Reason(text=text))
     return Verdict(status=Status.PARTIAL, reasons=reasons, blind=blind)
@@ -115,24 +115,21 @@ def _tell(trouble: Trouble, doubt: str = "") -> Reason:
     return Reason(text=f"{text}; {doubt}" if doubt else text, fix=trouble.fix, link=trouble.link)
 
 
-def _gives_up_on_any_probe(variant: Variant, facts: Facts) -> bool:
-    """Whether one missing probe ends the start, even one of several in a list.
+def list_requirements(variant: Variant, facts: Facts) -> tuple[Requirement, ...]:
+    """The requirements that count for the version of the variant's engine that is here; of an unknown one, all."""
+    have = engine_version(variant.engine, facts)
+    return tuple(
+        one
+        for one in variant.analysis.requirements
+        if not have
+        or ((not one.since or have >= parse_version(one.since)) and (not one.until or have < parse_version(one.until)))
+    )
 
-    bpftrace does so since 0.24 (docs/migration_guide.md: missing_probes is "error" now), unless the script says
-    otherwise; one that does needs the bpftrace that first knew the setting, 0.21 or newer.
-    """
-    if variant.engine is not Engine.BPFTRACE or engine_version(Engine.BPFTRACE, facts) < (0, 24):
-        return False
-    names = (need.name for one in variant.analysis.requirements for need in one.any_of if need.kind is NeedKind.ENGINE)
-    return all(parse_version(name.partition(">=")[2]) < (0, 21) for name in names)
 
-
-def _sees_something(variant: Variant, facts: Facts) -> bool:
+def _sees_something(requirements: tuple[Requirement, ...], facts: Facts) -> bool:
     """Whether any requirement that is an event to attach to is met."""
     events = tuple(
-        requirement
-        for requirement in variant.analysis.requirements
-        if all(need.kind in ATTACH_KINDS for need in requirement.any_of)
+        requirement for requirement in requirements if all(need.kind in ATTACH_KINDS for need in requirement.any_of)
     )
     return not events or any(answer_requirement(requirement, facts).met for requirement in events)
 

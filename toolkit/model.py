@@ -117,7 +117,7 @@ class NeedKind(StrEnum):
     HEADERS = "headers"  # kernel headers of the running kernel, or kheaders; name: the header, if one is named
     USER_HEADER = "user_header"  # a header of /usr/include
     BTF = "btf"
-    ENGINE = "engine"  # name: engine, or engine>=version
+    ENGINE = "engine"  # name: engine, engine>=version, or engine<version
     PROGRAM = "program"  # an executable or library that is traced or called: a path, or a name for $PATH
     HEADER_TEXT = "header_text"  # what a kernel header says: linux/minmax.h:BUILD_BUG_ON_MSG, or a header's name alone
     FILE = "file"  # a path that it reads: /sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq
@@ -171,10 +171,15 @@ class Need(Value, frozen=True):
 
 
 class Requirement(Value, frozen=True):
-    """Any one of several needs; `essential` tells whether the variant gives up without it or goes on incomplete."""
+    """Any one of several needs; `essential` tells whether the variant gives up without it or goes on incomplete.
+
+    What a program needs may depend on its engine's version: it counts from the version `since` on, and before `until`.
+    """
 
     any_of: tuple[Need, ...]
     essential: bool = True
+    since: str = ""
+    until: str = ""
 
 
 class Arguments(StrEnum):

@@ -23,55 +23,6 @@ def test_a_lone_attach_point_is_essential() -> None:
     assert essential(read("kprobe:vfs_read {}")) == ["engine:bpftrace", "kprobe:vfs_read"]
 
 
-def test_of_a_list_bpftrace_takes_what_there_is() -> None:
-    found = read("kprobe:tcp_v4_connect, kprobe:tcp_v6_connect {}")
-    assert essential(found) == ["engine:bpftrace"]
-    assert optional(found) == ["kprobe:tcp_v4_connect", "kprobe:tcp_v6_connect"]
-
-
-@pytest.mark.parametrize(
-    ("points", "alternatives"),
-    [
-        ("kprobe:__blk_account_io_start, kprobe:blk_account_io_start", 1),
-        ("kprobe:lookup_fast, kprobe:lookup_fast.constprop.*", 1),
-        ("kprobe:swap_readpage, kprobe:swap_read_folio", 1),
-        ("uprobe:libpthread:pthread_create, uprobe:libc:pthread_create", 1),
-        ("tracepoint:block:block_io_start, kprobe:blk_account_io_start", 1),
-        ("tracepoint:syscalls:sys_enter_open, tracepoint:syscalls:sys_enter_openat", 1),
-        ("tracepoint:syscalls:sys_enter_open, tracepoint:syscalls:sys_exit_open", 2),
-        ("kprobe:vfs_create, kprobe:vfs_open", 2),
-        ("uprobe:libssl:SSL_read, uprobe:libssl:SSL_write", 2),
-    ],
-)
-def test_old_and_new_names_of_one_function_are_alternatives(points: str, alternatives: int) -> None:
-    found = [one for one in optional(read(f"{points} {{}}")) if not one.startswith("program")]
-    assert len(found) == alternatives
-
-
-def test_a_wildcard_that_matches_nothing_is_no_error() -> None:
-    found = read("kprobe:vfs_* {}")
-    assert essential(found) == ["engine:bpftrace"]
-    assert optional(found) == ["kprobe:vfs_*"]
-
-
-def test_a_traced_file_must_be_there_but_its_symbol_may_be_missing() -> None:
-    found = read("uretprobe:/bin/bash:readline {}")
-    assert essential(found) == ["engine:bpftrace", "program:/bin/bash"]
-    assert optional(found) == ["uprobe:/bin/bash:readline"]
-
-
-@pytest.mark.parametrize("wish", ["ignore", "warn"])
-def test_a_program_may_ask_to_go_on_without_its_probes(wish: str) -> None:
-    found = read(f'config = {{ missing_probes = "{wish}" }} kprobe:a {{}}')
-    assert optional(found) == ["kprobe:a"]
-    assert essential(found) == ["engine:bpftrace>=0.21"]
-
-
-def test_a_program_may_ask_to_give_up() -> None:
-    found = read('config = { missing_probes = "error" } kprobe:a, kprobe:b {}')
-    assert essential(found) == ["engine:bpftrace>=0.21", "kprobe:a", "kprobe:b"]
-
-
 @pytest.mark.parametrize(
     ("point", "need"),
     [

@@ -15,7 +15,8 @@ from toolkit.analysis.bpftrace_lexer import (
     parse,
     tokens,
 )
-from toolkit.analysis.bpftrace_probes import Point, point_requirements, read_point
+from toolkit.analysis.bpftrace_missing import Block, attach_requirements
+from toolkit.analysis.bpftrace_probes import Point, read_point
 from toolkit.analysis.bpftrace_types import foreign_types, kernel_fields
 from toolkit.analysis.bpftrace_versions import oldest_version
 from toolkit.analysis.header import summary_of, usage_of
@@ -60,18 +61,14 @@ def analyze(data: bytes) -> Analysis:
 
 def _analyze(script: Script) -> Analysis:
     words = tuple((item, tokens(item.text)) for item in script.items if item.kind is not ItemKind.PREPROCESSOR)
-    blocks = tuple(tuple(read_point(text) for text in item.attach_points) for item in script.items)
-    points = tuple(point for block in blocks for point in block)
-    tolerant = _missing_probes(script) in ("ignore", "warn")
-    probes = [need for block in blocks for need in point_requirements(block, tolerant=tolerant)]
-    if _missing_probes(script) == "error":
-        probes = [Requirement(any_of=requirement.any_of) for requirement in probes]
+    blocks = tuple(_block(item, found) for item, found in words if item.kind is ItemKind.PROBE)
+    points = tuple(point for block in blocks for point in block.points)
     version = oldest_version(words, tuple(point.parts for point in points))
     requirements = (
         one(NeedKind.ENGINE, f"bpftrace>={version}" if version else "bpftrace"),
         *_headers_and_types(script, words),
         *_kernel_symbols(words),
-        *probes,
+        *attach_requirements(blocks, _missing_probes(script)),
     )
     return Analysis(
         probes=attach_points(point.need for point in points if point.need is not None),
@@ -79,6 +76,12 @@ def _analyze(script: Script) -> Analysis:
         signature=_signature(script, words, points),
         summary=summary_of(script.comment),
     )
+
+
+def _block(item: Item, words: tuple[Token, ...]) -> Block:
+    used = {word.text for word in words if word.kind is TokenKind.WORD}
+    points = tuple(read_point(text) for text in item.attach_points)
+    return Block(points, names_itself="probe" in used, reads_arguments="args" in used)
 
 
 def _missing_probes(script: Script) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from toolkit.analysis.bpftrace_lexer import attach_point_parts
-from toolkit.analysis.needs import function_key, one, unique
-from toolkit.model import Need, NeedKind, Requirement
+from toolkit.model import Need, NeedKind
 
 # Names and short names as in bpftrace's PROBE_LIST; letters count in short names (`u` is uprobe, `U` is usdt).
 _SHORT = {
@@ -61,6 +60,11 @@ class Point:
         """A positional parameter stands in it."""
         return any("$" in part for part in self.parts)
 
+    @property
+    def wild(self) -> bool:
+        """It takes what matches, if anything does."""
+        return any(sign in part for part in self.parts[1:] for sign in "*?[")
+
 
 def read_point(text: str) -> Point:
     """One attach point as it stands in the program."""
@@ -108,36 +112,3 @@ def _name(provider: str, parts: tuple[str, ...]) -> str:
         event = parts[1] if len(parts) > 1 else ""
         return f"{provider}:{_PERF_ALIASES.get(event, event)}"
     return provider
-
-
-def point_requirements(points: tuple[Point, ...], *, tolerant: bool) -> tuple[Requirement, ...]:
-    """What one probe block needs of its attach points.
-
-    bpftrace gives up when the only attach point of a block is missing; of several it warns about the missing ones
-    and goes on, for tracepoints (src/tracepoint_format_parser.cpp) as for kprobes (AttachedProbe::attach_kprobe);
-    of a wildcard it takes what there is. `tolerant` is for a program that asks for that itself (`missing_probes`).
-    Since 0.24 it gives up on any missing attach point unless the program asks not to (bpftrace pull request 4097).
-    """
-    forgiving = tolerant or len(points) > 1
-    alternatives: dict[str, list[Need]] = {}
-    for point in points:
-        if point.need is not None and not point.chosen_at_run_time:
-            alternatives.setdefault(_same(point.need), []).append(point.need)
-    files = [one(NeedKind.PROGRAM, point.file) for point in points if point.file and "*" not in point.file]
-    return (*files, *(_requirement(tuple(needs), forgiving=forgiving) for needs in alternatives.values()))
-
-
-def _requirement(needs: tuple[Need, ...], *, forgiving: bool) -> Requirement:
-    # A symbol that the traced file does not have leaves no program and no message (BPFtrace::add_probe), a file
-    # that is not there is an error.
-    silent = all(need.kind is NeedKind.UPROBE or "*" in need.name for need in needs)
-    return Requirement(any_of=unique(needs), essential=not (forgiving or silent))
-
-
-def _same(need: Need) -> str:
-    """Attach points with the same answer are alternatives when they stand in one list."""
-    for direction in ("sys_enter_", "sys_exit_"):
-        # A kernel that lacks one of several system calls has no callers of it: nothing is lost.
-        if need.kind is NeedKind.TRACEPOINT and need.name.startswith(f"syscalls:{direction}"):
-            return direction
-    return function_key(need.name)

@@ -42,12 +42,13 @@ def one(kind: NeedKind, name: str = "", *, essential: bool = True) -> Requiremen
 
 
 def distinct(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
-    """The requirements in order, each once; one that is essential somewhere is not repeated as non-essential."""
-    found: dict[tuple[Need, ...], Requirement] = {}
+    """The requirements in order, each once for its versions; an essential one is not repeated as non-essential."""
+    found: dict[tuple[tuple[Need, ...], str, str], Requirement] = {}
     for requirement in requirements:
-        known = found.get(requirement.any_of)
+        what = (requirement.any_of, requirement.since, requirement.until)
+        known = found.get(what)
         if known is None or (requirement.essential and not known.essential):
-            found[requirement.any_of] = requirement
+            found[what] = requirement
     return tuple(found.values())
 
 
