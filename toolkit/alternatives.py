@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from toolkit.answers import answer_need
 from toolkit.choose import NO_TRIALS, judge_all
+from toolkit.compat import list_requirements
 from toolkit.model import ATTACH_KINDS, Facts, Index, Judged, Need, NeedKind, Status, Tool, Value, Variant
 from toolkit.runs import Trial
 
@@ -71,7 +72,7 @@ def describe_attachment(variant: Variant, facts: Facts) -> str:
 
 def _list_attached(variant: Variant, facts: Facts) -> Iterable[Need]:
     """Of each requirement that is an event, the first way that is there."""
-    for requirement in variant.analysis.requirements:
+    for requirement in list_requirements(variant, facts):
         if all(need.kind in ATTACH_KINDS for need in requirement.any_of):
             ways = (need for need in requirement.any_of if need.name and answer_need(need, facts).met)
             yield from (need for _, need in zip(range(1), ways, strict=False))

@@ -12,7 +12,7 @@ from itertools import product
 import msgspec
 
 from toolkit.choose import is_for_newer, rank_judged
-from toolkit.compat import answer_requirement, judge
+from toolkit.compat import answer_requirement, judge, list_requirements
 from toolkit.model import LOOKED_KINDS, Engine, EngineFact, Facts, Judged, Requirement, Status, Value, Variant, Verdict
 
 
@@ -118,7 +118,7 @@ def judge_cell(variant: Variant, facts: Facts) -> Cell:
     verdict = judge(variant, facts)
     if verdict.status is not Status.UNKNOWN or variant.analysis.problem:
         return Cell(variant=variant, verdict=verdict)
-    open_ones = tuple(one for one in variant.analysis.requirements if _is_untold(one, facts))
+    open_ones = tuple(one for one in list_requirements(variant, facts) if _is_untold(one, facts))
     untold = {str(need): True for one in open_ones for need in one.any_of if need.kind in LOOKED_KINDS}
     there = msgspec.structs.replace(facts, looked={**untold, **facts.looked})
     assumed = judge(variant, there) if untold else verdict

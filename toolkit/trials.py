@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from toolkit.compat import answer_requirement
+from toolkit.compat import answer_requirement, list_requirements
 from toolkit.model import (
     ATTACH_KINDS,
     Basis,
@@ -71,12 +71,12 @@ def find_events(variant: Variant, accounts: Sequence[Account]) -> tuple[Account,
     return tuple(one for one in own if not _INTERVAL.match(one.name) and set(one.attached) not in ticks)
 
 
-def find_unattached(variant: Variant, accounts: tuple[Account, ...]) -> tuple[Requirement, ...]:
+def find_unattached(variant: Variant, facts: Facts, accounts: tuple[Account, ...]) -> tuple[Requirement, ...]:
     """The requirements that are attach points, none of whose alternatives is attached."""
     attached = tuple(text for one in find_events(variant, accounts) for text in one.attached)
     return tuple(
         requirement
-        for requirement in variant.analysis.requirements
+        for requirement in list_requirements(variant, facts)
         if all(need.kind in ATTACH_KINDS for need in requirement.any_of)
         and not any(_is_attached(need.kind, need.name, attached) for need in requirement.any_of)
     )
@@ -138,7 +138,7 @@ def _compare(variant: Variant, facts: Facts, figures: Seen, result: Result, comp
     """It went on: what it should have attached, and what is."""
     lost = tuple(
         requirement
-        for requirement in find_unattached(variant, result.accounts)
+        for requirement in find_unattached(variant, facts, result.accounts)
         if variant.engine is Engine.BPFTRACE or answer_requirement(requirement, facts).met is False
     )
     told = variant.engine is Engine.BPFTRACE or figures.attached < figures.programs

@@ -5,8 +5,8 @@ What depends on the engine's version is told for one version, bpftrace 0.23 unle
 
 from __future__ import annotations
 
-from toolkit.answers import parse_version
 from toolkit.model import Analysis, Requirement
+from toolkit.versions import parse_version
 
 
 def essential(analysis: Analysis, version: str = "0.23.2") -> list[str]:
