@@ -149,10 +149,11 @@ def test_what_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: pytest
             read_facts(tmp_path / "bomb")
 
 
-def test_what_is_not_there_or_a_folder_is_said(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none"):
-        with pytest.raises(UsageError, match=f"cannot read {path}"):
-            read_facts(path)
+def test_what_is_not_there_or_a_folder_without_captures_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"cannot read {tmp_path / 'none'}"):
+        read_facts(tmp_path / "none")
+    with pytest.raises(UsageError, match=f"{tmp_path} holds no captures"):
+        read_facts(tmp_path)
 
 
 def test_an_older_file_lacks_what_was_not_known_then(tmp_path: Path) -> None:
