@@ -8,7 +8,7 @@ import pytest
 from tests.support.samples import make_facts, make_variant, requirement
 from toolkit.answers import DECIDERS
 from toolkit.compat import judge
-from toolkit.model import Engine, EngineFact, Fact, Facts, NeedKind, Status, Variant, Verdict
+from toolkit.model import Analysis, Engine, EngineFact, Fact, Facts, NeedKind, Status, Variant, Verdict
 from toolkit.versions import parse_version
 
 
@@ -253,6 +253,31 @@ def test_a_module_that_could_be_loaded_is_named(need: str, fix: str) -> None:
     facts = make_facts(modules=Fact(value=frozenset({"xfs", "ext4", "kvm"})), loaded=Fact(value=frozenset({"ext4"})))
     verdict = judge(make_variant("x/x", requirement(need)), facts)
     assert [reason.fix for reason in verdict.reasons] == [fix]
+
+
+def test_what_no_version_of_its_engine_takes_is_blocked() -> None:
+    plain = make_variant("bpftrace/x", engine=Engine.BPFTRACE)
+    faulty = msgspec.structs.replace(plain, analysis=Analysis(fault="there is no function f()"))
+    assert judge(faulty, make_facts()).status is Status.BLOCKED
+    assert reasons(faulty, make_facts()) == "no bpftrace takes it: there is no function f()"
+
+
+def test_a_field_must_be_in_every_tracepoint_that_a_wildcard_matches() -> None:
+    formats = Fact(frozenset({"sched:sched_switch.prev_pid", "sched:sched_switch.comm", "sched:sched_wakeup.comm"}))
+    facts = make_facts(formats=formats)
+    for field, status in (("comm", Status.RUNS), ("prev_pid", Status.BLOCKED)):
+        assert (
+            judge(make_variant("a/b", requirement(f"tracepoint_field:sched:sched_*.{field}")), facts).status is status
+        )
+    missing = make_variant("a/b", requirement("tracepoint_field:sched:sched_*.prev_pid"))
+    assert reasons(missing, facts) == "the tracepoint sched:sched_wakeup has no field prev_pid in this kernel"
+    absent = make_variant("a/b", requirement("tracepoint_field:gone:gone.x"))
+    assert judge(absent, facts).status is Status.RUNS
+
+
+def test_a_raw_tracepoint_may_be_a_wildcard() -> None:
+    assert judge(make_variant("a/b", requirement("raw_tracepoint:sched_*")), make_facts()).status is Status.RUNS
+    assert judge(make_variant("a/b", requirement("raw_tracepoint:gone_*")), make_facts()).status is Status.BLOCKED
 
 
 def test_a_tool_of_a_newer_release_is_not_for_an_older_engine() -> None:

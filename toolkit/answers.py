@@ -6,9 +6,9 @@ is the list of them.
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Callable, Set
-from fnmatch import translate
 
 from toolkit.model import Engine, Fact, Facts, Need, NeedKind, Value
 from toolkit.versions import engine_version, find_missing_engine, parse_version
@@ -78,7 +78,7 @@ def _match_any(pattern: str, names: Set[str]) -> bool:
     known = _matched.get(pattern)
     if known is None or known[0] is not names:
         beginning = WILDCARD.split(pattern, maxsplit=1)[0]
-        fits = re.compile(translate(pattern)).match
+        fits = re.compile(fnmatch.translate(pattern)).match
         known = _matched[pattern] = names, any(one.startswith(beginning) and fits(one) for one in names)
     return known[1]
 
@@ -113,8 +113,7 @@ def _raw_tracepoint(need: Need, facts: Facts) -> Answer:
         return MET
     if need.name.endswith("_tp"):
         return Answer(None, f"tracefs does not show bare tracepoints such as {need.name}")
-    ending = f":{need.name}"
-    if any(one.endswith(ending) for one in facts.tracepoints.value):
+    if _match_any(f"*:{need.name}", facts.tracepoints.value):
         return MET
     return Answer(False, f"this kernel has no tracepoint {need.name}")
 
@@ -206,9 +205,12 @@ def _tracepoint_field(need: Need, facts: Facts) -> Answer:
     event, _, field = need.name.rpartition(".")
     if ":" not in event:
         return _raw_argument(event, field, facts)
-    if facts.formats.value is None or facts.tracepoints.value is None or event not in facts.tracepoints.value:
+    formats, events = facts.formats.value, facts.tracepoints.value
+    if formats is None or events is None:
         return MET  # the need of the tracepoint itself says what follows
-    return _in_set(need.name, facts.formats, f"the tracepoint {event} has no field {field} in this kernel")
+    read = fnmatch.filter(events, event) if WILDCARD.search(event) else {event} & events
+    without = min((one for one in read if f"{one}.{field}" not in formats), default="")
+    return Answer(False, f"the tracepoint {without} has no field {field} in this kernel") if without else MET
 
 
 def _raw_argument(event: str, argument: str, facts: Facts) -> Answer:

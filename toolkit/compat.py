@@ -40,6 +40,8 @@ def judge(variant: Variant, facts: Facts) -> Verdict:
     if variant.analysis.problem:
         text = f"it could not be analysed: {variant.analysis.problem}"
         return Verdict(status=Status.UNKNOWN, reasons=(Reason(text=text),))
+    if variant.analysis.fault:
+        return _blocked(Reason(text=f"no {variant.engine} takes it: {variant.analysis.fault}", fix=_FAULT_FIX))
     return _judge_requirements(variant, facts)
 
 
@@ -71,6 +73,9 @@ _BPF_FIX = (
     "in a container: start it with --privileged, or --cap-add BPF --cap-add PERFMON and a seccomp profile that "
     "allows bpf(2); on a host: CONFIG_BPF_SYSCALL=y"
 )
+
+
+_FAULT_FIX = "mend its text, or take another variant"
 
 
 # --- Requirements -------------------------------------------------------------------------------------------------

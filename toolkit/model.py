@@ -209,6 +209,7 @@ class Analysis(Value, frozen=True):
     signature: Signature = Signature()
     summary: str = ""  # from its header comment or docstring
     problem: str = ""  # why it could not be read; the verdict is then unknown
+    fault: str = ""  # why no version of its engine takes it; the verdict is then blocked
 
 
 class Found(Value, frozen=True):

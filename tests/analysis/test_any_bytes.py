@@ -56,4 +56,4 @@ def test_what_is_too_large_is_not_read(engine: Engine) -> None:
 @pytest.mark.parametrize("engine", Engine)
 def test_what_is_empty_is_a_problem_or_nothing(engine: Engine) -> None:
     found = analyze(engine, b"")
-    assert found.problem or not found.probes
+    assert found.problem or found.fault or not found.probes

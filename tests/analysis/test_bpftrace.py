@@ -200,8 +200,8 @@ def test_the_summary_stands_after_the_name(header: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "not a program", "kprobe:f {", "#!/usr/bin/bpftrace\n// only a comment\n"])
-def test_what_cannot_be_read_is_a_problem(text: str) -> None:
-    assert read(text).problem != ""
+def test_what_cannot_be_read_has_a_fault(text: str) -> None:
+    assert read(text).fault != ""
 
 
 @pytest.mark.packages

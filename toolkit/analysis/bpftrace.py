@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from toolkit.analysis.bpftrace_faults import find_fault
 from toolkit.analysis.bpftrace_lexer import (
     BpftraceSyntaxError,
     Item,
@@ -17,8 +18,10 @@ from toolkit.analysis.bpftrace_lexer import (
 )
 from toolkit.analysis.bpftrace_missing import Block, attach_requirements
 from toolkit.analysis.bpftrace_probes import Point, read_point
+from toolkit.analysis.bpftrace_reads import read_requirements
+from toolkit.analysis.bpftrace_removed import first_refusing
 from toolkit.analysis.bpftrace_types import foreign_types, kernel_fields
-from toolkit.analysis.bpftrace_versions import oldest_version
+from toolkit.analysis.bpftrace_versions import Words, oldest_version, own_names
 from toolkit.analysis.header import summary_of, usage_of
 from toolkit.analysis.needs import attach_points, distinct, one
 from toolkit.analysis.usage import read_usage
@@ -40,41 +43,45 @@ _BUILT_IN = frozenset({"stddef.h", "stdint.h", "stdarg.h", "stdbool.h", "limits.
 _ALSO_USER = frozenset(
     f"linux/{name}.h" for name in ("errno", "fcntl", "limits", "module", "oom", "signal", "time")
 ) | {"asm-generic/errno.h", "asm-generic/fcntl.h"}
-Words = tuple[tuple[Item, tuple[Token, ...]], ...]  # the items with the words of each
-
 _MISSING_PROBES = re.compile(r'missing_probes\s*=\s*"?(\w+)')
 
 
 def analyze(data: bytes) -> Analysis:
-    """Read a .bt file; a text that bpftrace could not read is a problem, not an exception."""
+    """Read a .bt file; a text that bpftrace could not read has a fault and is not an exception."""
     if len(data) > _MAX_SOURCE:
         return Analysis(problem="larger than any bpftrace program is")
     text = data.decode(errors="replace")
     try:
         script = parse(text)
     except BpftraceSyntaxError as error:
-        return Analysis(problem=f"not a bpftrace program that we can read: {error}")
+        return Analysis(fault=f"not a bpftrace program: {error}")
     if not any(item.kind is ItemKind.PROBE for item in script.items):
-        return Analysis(problem="a bpftrace program without probes")
+        return Analysis(fault="it has no probe")
     return _analyze(script)
 
 
 def _analyze(script: Script) -> Analysis:
     words = tuple((item, tokens(item.text)) for item in script.items if item.kind is not ItemKind.PREPROCESSOR)
     blocks = tuple(_block(item, found) for item, found in words if item.kind is ItemKind.PROBE)
+    bodies = tuple(found for item, found in words if item.kind is ItemKind.PROBE)
     points = tuple(point for block in blocks for point in block.points)
-    version = oldest_version(words, tuple(point.parts for point in points))
+    wish = _missing_probes(script)
+    own = own_names(script)
+    version = oldest_version(words, tuple(point.parts for point in points), own)
+    refusing = first_refusing(words)
     requirements = (
         one(NeedKind.ENGINE, f"bpftrace>={version}" if version else "bpftrace"),
+        *((one(NeedKind.ENGINE, f"bpftrace<{refusing}"),) if refusing else ()),
         *_headers_and_types(script, words),
-        *_kernel_symbols(words),
-        *attach_requirements(blocks, _missing_probes(script)),
+        *read_requirements(bodies, blocks, wish),
+        *attach_requirements(blocks, wish),
     )
     return Analysis(
         probes=attach_points(point.need for point in points if point.need is not None),
         requirements=distinct(requirements),
         signature=_signature(script, words, points),
         summary=summary_of(script.comment),
+        fault=find_fault(words, blocks, own),
     )
 
 
@@ -149,14 +156,6 @@ def _innermost(conditions: list[str]) -> str:
 
 def _other(condition: str) -> str:
     return {_WITHOUT_BTF: _WITH_BTF, _WITH_BTF: _WITHOUT_BTF}.get(condition, "?")
-
-
-def _kernel_symbols(words: Words) -> Iterator[Requirement]:
-    for _, found in words:
-        for name, parenthesis, argument in zip(found, found[1:], found[2:], strict=False):
-            takes_address = name.text in ("kaddr", "percpu_kaddr") and parenthesis.text == "("
-            if takes_address and argument.kind is TokenKind.STRING:
-                yield one(NeedKind.KERNEL_SYMBOL, argument.text)
 
 
 def _signature(script: Script, words: Words, points: tuple[Point, ...]) -> Signature:

@@ -7,7 +7,7 @@ Read from src/bpftrace.cpp, attached_probe.cpp and tracepoint_format_parser.cpp 
   the missing ones are skipped, unless each attach point gets a program of its own (`probe`, or `args` of tracepoints):
   "Code not generated".
 - Since 0.21 (pull request 3246), a lone uprobe must find its function too; a program can ask to give up
-  (missing_probes = "error"), which tracepoints ignore. Since 0.22 what is missing gets no program of its own.
+  (missing_probes = "error"), which tracepoints ignore. Since 0.22 what would get a program of its own is passed over.
 - Since 0.24 (pull request 4097), anything missing ends it, unless missing_probes says otherwise.
 
 Always: a tracepoint wildcard that matches nothing ends it (until 0.24 even in a list), others match what there is; a
@@ -27,7 +27,7 @@ from toolkit.model import Need, NeedKind, Requirement
 
 # (since, until) of the versions that treat missing attach points alike.
 SPANS = (("", "0.21"), ("0.21", "0.22"), ("0.22", "0.24"), ("0.24", ""))
-OLD, _, _, STRICT = SPANS
+OLD, LISTED, DROPPING, STRICT = SPANS
 FORGIVING = ("ignore", "warn")  # missing_probes
 _BY_NAME = frozenset({NeedKind.KPROBE, NeedKind.TRACEPOINT})
 _IN_FILES = frozenset({NeedKind.UPROBE, NeedKind.USDT})
@@ -52,6 +52,8 @@ def attach_requirements(blocks: tuple[Block, ...], wish: str) -> Iterator[Requir
     """What a program needs of the places that it attaches to; `wish` is its missing_probes setting, or empty."""
     files = (point.file for block in blocks for point in block.points if point.file)
     yield from (one(NeedKind.PROGRAM, file) for file in dict.fromkeys(files))
+    if any(need.kind is NeedKind.RAW_TRACEPOINT for block in blocks for _, need in block.places):
+        yield Requirement(any_of=(Need(kind=NeedKind.BTF),), since=STRICT[0])  # pull request 3944
     spans_of: dict[Requirement, list[Span]] = {}
     for span in SPANS:
         of_blocks = (requirement for block in blocks for requirement in _of(block, span, wish))
@@ -89,17 +91,19 @@ def _of(block: Block, span: Span, wish: str) -> Iterator[Requirement]:
 
 def _of_all(blocks: tuple[Block, ...], span: Span, wish: str) -> Iterator[Requirement]:
     """A program needs something to attach to: what is passed over is nothing."""
-    places = [place for block in blocks for place in block.places]
+    places = [(block, *place) for block in blocks for place in block.places]
     all_known = len(places) == sum(len(block.points) for block in blocks)
-    if all_known and all(_passed_over(point, need, span, wish) for point, need in places):
-        yield Requirement(any_of=unique(need for _, need in places))
+    if all_known and all(_passed_over(point, need, block, span, wish) for block, point, need in places):
+        yield Requirement(any_of=unique(need for _, _, need in places))
 
 
-def _passed_over(point: Point, need: Need, span: Span, wish: str) -> bool:
+def _passed_over(point: Point, need: Need, block: Block, span: Span, wish: str) -> bool:
     """Whether a version forgets this point, if it is not there, before it counts what is left."""
     if span == STRICT:
         return wish in FORGIVING
     if need.kind in _IN_FILES and span == OLD:
+        return True
+    if block.names_itself and span == DROPPING and need.kind in (NeedKind.KPROBE, NeedKind.UPROBE):
         return True
     return point.wild and need.kind is not NeedKind.TRACEPOINT
 
@@ -114,10 +118,13 @@ def _ends_it(point: Point, need: Need, block: Block, span: Span, wish: str) -> b
         return kind is NeedKind.TRACEPOINT
     if kind in _BY_NAME:
         own = block.names_itself or (block.reads_arguments and kind is NeedKind.TRACEPOINT)
-        asked = wish == "error" and kind is NeedKind.KPROBE
-        return alone or asked or (own and span[1] in ("0.21", "0.22"))
+        if own and span in (OLD, LISTED):
+            return True
+        if kind is NeedKind.KPROBE and block.names_itself and span == DROPPING:
+            return False
+        return alone or (wish == "error" and kind is NeedKind.KPROBE)
     if kind is NeedKind.UPROBE:
-        return span != OLD and (alone or wish == "error")
+        return span != OLD and (alone or wish == "error") and not (block.names_itself and span == DROPPING)
     if kind is NeedKind.USDT:
         return span != OLD and need.name.count(":") > 1  # without its provider it is looked for, like a wildcard
     return alone or wish == "error" or kind is not NeedKind.FENTRY

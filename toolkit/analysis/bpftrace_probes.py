@@ -49,8 +49,9 @@ _PERF_ALIASES = {
 
 @dataclass(frozen=True)
 class Point:
-    """An attach point: its parts, the need, and the file that a user-space probe is in."""
+    """An attach point: its provider's full name, its parts, the need, and the file that a user-space probe is in."""
 
+    provider: str
     parts: tuple[str, ...]
     need: Need | None
     file: str = ""
@@ -72,11 +73,11 @@ def read_point(text: str) -> Point:
     provider = _SHORT.get(parts[0], parts[0].lower())
     provider = _SHORT.get(provider, provider)
     if provider in _OWN:
-        return Point(parts, None)
+        return Point(provider, parts, None)
     if any("$" in part for part in parts):
-        return Point(parts, Need(kind=_kind(provider)))
+        return Point(provider, parts, Need(kind=_kind(provider)))
     file = parts[1] if provider in ("uprobe", "uretprobe", "usdt") and len(parts) > 2 else ""
-    return Point(parts, Need(kind=_kind(provider), name=_name(provider, parts)), file)
+    return Point(provider, parts, Need(kind=_kind(provider), name=_name(provider, parts)), file)
 
 
 def _kind(provider: str) -> NeedKind:
