@@ -127,6 +127,13 @@ def test_a_tool_that_acts_on_its_name_attaches_to_the_functions_of_that_name() -
     assert essential(read(*programs, texts=texts, name="fsslower")) == ["btf", "kprobe | fentry"]
 
 
+def test_a_file_system_may_abbreviate_itself_in_its_functions() -> None:
+    programs = (("kprobe/dummy_file_read", "a"), ("kprobe/dummy_file_open", "b"))
+    texts = ("bch2_read_iter", "bch2_open", "btrfs_file_read_iter", "btrfs_file_open", "bcachefs")
+    found = read(*programs, texts=texts, name="bcachefsslower")
+    assert essential(found) == ["kprobe:bch2_read_iter", "kprobe:bch2_open"]
+
+
 def test_a_section_without_a_target_is_attached_to_the_programs_namesake() -> None:
     found = read(("kprobe", "blk_account_io_start"), texts=("__blk_account_io_start", "other"))
     assert essential(found) == ["kprobe:blk_account_io_start | kprobe:__blk_account_io_start"]

@@ -231,7 +231,17 @@ def _functions_by_name(operations: tuple[str, ...], strings: Strings, called: st
         found = tuple(name for operation in operations for name in ours if operation in name)
         if len(found) > 1:
             return unique_words(found)
-    return ()
+    # A file system may abbreviate itself in its functions: bch2_read_iter of bcachefs.
+    short = (name for name in strings.beginning(called[:1]) if _abbreviates(name.partition("_")[0], called))
+    found = tuple(name for name in short if any(operation in name for operation in operations))
+    return unique_words(found) if len(found) > 1 else ()
+
+
+def _abbreviates(word: str, name: str) -> bool:
+    """Whether the letters of a word stand in a name in their order; digits at its end do not count."""
+    rest = iter(name)
+    letters = word.rstrip("0123456789")
+    return len(letters) >= _SHORTEST_PREFIX and all(letter in rest for letter in letters)
 
 
 def _chosen(requirement: Requirement, functions: tuple[str, ...]) -> tuple[Requirement, ...]:
