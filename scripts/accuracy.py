@@ -95,7 +95,8 @@ def main() -> None:
             looked = look_up(list_needs(variant), Tree(options.roots / engines), Path("/tmp/looked-" + engines))
             verdict = judge(variant, msgspec.structs.replace(facts, looked=looked))
             matrix[line["verdict"], str(verdict.status)] += 1
-            bare = judge(msgspec.structs.replace(variant, troubles=()), msgspec.structs.replace(facts, looked=looked))
+            untroubled = msgspec.structs.replace(variant, troubles=())
+            bare = judge(untroubled, msgspec.structs.replace(facts, looked=looked))
             total["right without known.yaml"] += line["verdict"] == bare.status
             if line["verdict"] != verdict.status and options.show:
                 why = "; ".join(reason.text for reason in verdict.reasons)[:150]

@@ -42,8 +42,9 @@ def find_alternative(
     tool: Tool, variants: Iterable[Variant], index: Index, facts: Facts, trials: Mapping[str, Trial] = NO_TRIALS
 ) -> Alternative | None:
     """The nearest one that runs where these variants of a tool do not: of the tool itself, else of its like."""
-    unwanted = {one.id for one in variants}
-    own = tuple(one for one in index.variants if one.tool == tool.name and one.id not in unwanted)
+    unwanted = {(one.id, one.found.path) for one in variants}
+    every = (one for one in index.variants if one.tool == tool.name)
+    own = tuple(one for one in every if (one.id, one.found.path) not in unwanted)
     found = _take_running(judge_all(own, facts, trials), facts, same=True)
     for other in () if found else tool.instead:
         others = tuple(one for one in index.variants if one.tool == other)

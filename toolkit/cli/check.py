@@ -124,7 +124,8 @@ def _read_request(what: tuple[str, ...], facts: tuple[Path, ...], *, everything:
         session = open_session()
         subjects = _find_subjects(session.index, what, everything=everything)
         needs = (need for subject in subjects for one in subject.variants for need in list_needs(one))
-        looked = {**session.facts.looked, **look_up(needs)}
+        known = frozenset(session.index.outside)  # looked up already, with what earlier commands found out
+        looked = {**session.facts.looked, **look_up(need for need in needs if need not in known)}
         return Request(
             index=session.index,
             subjects=subjects,
@@ -148,7 +149,8 @@ def _name_hosts(facts: tuple[Path, ...]) -> tuple[str, ...]:
     """A short name for each: prod-a for prod-a.json; the folder too where two would be called the same."""
     names = tuple(path.resolve().name.removesuffix(".json") for path in facts)
     counted = Counter(names)
-    return tuple(name if counted[name] == 1 else str(path) for name, path in zip(names, facts, strict=True))
+    unique = (name if counted[name] == 1 else str(path) for name, path in zip(names, facts, strict=True))
+    return tuple(map(render.printable, unique))
 
 
 def _find_subjects(index: Index, what: tuple[str, ...], *, everything: bool) -> tuple[Subject, ...]:
@@ -161,7 +163,11 @@ def _find_subjects(index: Index, what: tuple[str, ...], *, everything: bool) -> 
         if tool.name in by_tool
     )
     asked = (subject for text in what for subject in _find_subject(index, text))
-    return tuple({subject.name: subject for subject in (*named, *asked)}.values())
+    return tuple({_list_paths(subject): subject for subject in (*named, *asked)}.values())
+
+
+def _list_paths(subject: Subject) -> tuple[str, ...]:
+    return tuple(variant.found.path for variant in subject.variants)
 
 
 def _find_subject(index: Index, text: str) -> tuple[Subject, ...]:
@@ -188,11 +194,6 @@ def _read_files(index: Index, path: Path) -> tuple[Subject, ...]:
     known = {one.found.path: one for one in index.variants}
     found = read_given(path)
     return tuple(
-        Subject(name=_clean(one.found.path), variants=(known.get(os.path.abspath(one.found.path), one),))
+        Subject(name=render.printable(one.found.path), variants=(known.get(os.path.abspath(one.found.path), one),))
         for one in found
     )
-
-
-def _clean(path: str) -> str:
-    """A path as it can be shown: a file's name can hold anything, also what commands a terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in path)

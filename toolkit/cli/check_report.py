@@ -60,7 +60,7 @@ def name_column(column: Column) -> str:
 
 def _head(column: Column) -> tuple[str, ...]:
     release = () if column.facts.release in ("", column.name) else (column.facts.release,)
-    return (column.name, *release, *column.engines)
+    return (column.name, *map(render.printable, release), *column.engines)
 
 
 def _format_words(

@@ -31,9 +31,10 @@ def _explain_cells(row: Row, columns: tuple[Column, ...], width: int | None) -> 
     for cell, names in _group(row, columns):
         yield from render.wrap(f"{names}: {_title(row, cell)}" if names else _title(row, cell), 2, width)
         if cell.assuming:
-            yield from render.wrap(f"{_assumed(cell)} if there is {', and '.join(cell.assuming)}", 4, width)
+            there = render.printable(", and ".join(cell.assuming))
+            yield from render.wrap(f"{_assumed(cell)} if there is {there}", 4, width)
         for reason in () if cell.runs_if else cell.verdict.reasons:
-            yield from render.wrap(reason.text, 4, width)
+            yield from render.wrap(render.printable(reason.text), 4, width)
             if reason.fix:
                 yield from render.wrap(f"to mend it: {reason.fix}", 6, width)
             if reason.link:

@@ -9,7 +9,7 @@ from toolkit.cli.session import Session
 from toolkit.compat import find_missing_rights
 from toolkit.diagnose import install_command
 from toolkit.errors import CannotRun
-from toolkit.model import Judged
+from toolkit.model import Judged, Status
 
 
 def refuse(asked: Asked, chosen: Chosen, session: Session, arguments: tuple[str, ...]) -> CannotRun:
@@ -52,7 +52,7 @@ def _instead(asked: Asked, session: Session, arguments: tuple[str, ...]) -> tupl
         # With these arguments another of its variants may be the one that runs.
         every = tuple(one for one in session.index.variants if one.tool == asked.tool.name)
         other = choose(every, session.facts, arguments, trials=session.trials).choice
-        if other is None:
+        if other is None or other.verdict.status is not Status.RUNS:
             return ()
         found = make_alternative(other.variant, session.facts, same=True)
     if found:

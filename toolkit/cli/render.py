@@ -52,6 +52,11 @@ def can_print(text: str) -> bool:
     return True
 
 
+def printable(text: str) -> str:
+    """Text of a foreign file or name without what could command a terminal."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
 def cut(text: str, width: int) -> str:
     """Text in at most `width` columns; what is cut shows as an ellipsis."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
