@@ -7,11 +7,37 @@ import pytest
 from toolkit.complaints import LONGEST, read_complaints
 
 BPFTRACE_PARTIAL = b"""\
-ERROR: Unknown error -1: couldn't set RLIMIT_MEMLOCK for bpftrace. If your program is not loading, you can try "ulimit -l 8192" to fix the problem
-x.bt:17-19: WARNING: blk_account_io_start is not traceable (either non-existing, inlined, or marked as "notrace"); attaching to it will likely fail
+ERROR: Unknown error -1: couldn't set RLIMIT_MEMLOCK for bpftrace. If your program is not loading, you can try x
+x.bt:1-2: WARNING: foo is not traceable (either non-existing, inlined, or x); attaching to it will likely fail
 Attaching 6 probes...
 create_probe_event: open(/sys/kernel/tracing/kprobe_events): No such file or directory
-WARNING: could not attach probe kprobe:blk_account_io_start, skipping.
+WARNING: could not attach probe kprobe:foo, skipping.
+"""
+KPROBE = b"""\
+libbpf: failed to add legacy kprobe event for 'vfs_read+0x0': No such file or directory
+libbpf: prog 'e': failed to create kprobe 'vfs_read+0x0' perf event: No such file or directory
+libbpf: prog 'e': failed to auto-attach: -2
+failed to attach BPF programs: No such file or directory
+"""
+FENTRY = b"""\
+libbpf: prog 'b': BPF program load failed: Operation not permitted
+libbpf: permission error while running as root; try raising 'ulimit -l'? current value: 8.0 MiB
+libbpf: failed to load BPF skeleton 'x_bpf': -1
+failed to load BPF object: -1
+"""
+RELOCATION = b"""\
+77: <invalid CO-RE relocation>
+failed to resolve CO-RE relocation <byte_off> [77] struct sock.x (0:1)
+processed 65 insns (limit 1000000)
+-- END PROG LOAD LOG --
+libbpf: prog 'p': failed to load: -22
+"""
+NO_HEADERS = b"""\
+chdir(/lib/modules/1/build): No such file or directory
+Traceback (most recent call last):
+  File "/usr/sbin/x", line 3, in <module>
+    b = BPF(text=text)
+Exception: Failed to compile BPF module <text>
 """
 
 
@@ -23,29 +49,10 @@ WARNING: could not attach probe kprobe:blk_account_io_start, skipping.
             b"definitions.h:2:10: fatal error: 'net/sock.h' file not found\nERROR: Failed to compile\n",
             "definitions.h:2:10: fatal error: 'net/sock.h' file not found",
         ),
-        (
-            b"libbpf: failed to add legacy kprobe event for 'vfs_read+0x0': No such file or directory\n"
-            b"libbpf: prog 'e': failed to create kprobe 'vfs_read+0x0' perf event: No such file or directory\n"
-            b"libbpf: prog 'e': failed to auto-attach: -2\nfailed to attach BPF programs: No such file or directory\n",
-            "failed to create kprobe 'vfs_read+0x0'",
-        ),
-        (
-            b"libbpf: prog 'b': BPF program load failed: Operation not permitted\n"
-            b"libbpf: permission error while running as root; try raising 'ulimit -l'? current value: 8.0 MiB\n"
-            b"libbpf: failed to load BPF skeleton 'x_bpf': -1\nfailed to load BPF object: -1\n",
-            "BPF program load failed: Operation not permitted",
-        ),
-        (
-            b"77: <invalid CO-RE relocation>\nfailed to resolve CO-RE relocation <byte_off> [77] struct sock.x (0:1)\n"
-            b"processed 65 insns (limit 1000000)\n-- END PROG LOAD LOG --\nlibbpf: prog 'p': failed to load: -22\n",
-            "failed to resolve CO-RE relocation",
-        ),
-        (
-            b"chdir(/lib/modules/1/build): No such file or directory\nTraceback (most recent call last):\n"
-            b'  File "/usr/sbin/x", line 3, in <module>\n    b = BPF(text=text)\n'
-            b"Exception: Failed to compile BPF module <text>\n",
-            "chdir(/lib/modules/1/build): No such file or directory",
-        ),
+        (KPROBE, "failed to create kprobe 'vfs_read+0x0'"),
+        (FENTRY, "BPF program load failed: Operation not permitted"),
+        (RELOCATION, "failed to resolve CO-RE relocation"),
+        (NO_HEADERS, "chdir(/lib/modules/1/build): No such file or directory"),
         (
             b"ERROR: no vm_stat in /proc/kallsyms. Exiting.\nHINT: build it with CONFIG_KALLSYMS_ALL.\n",
             "ERROR: no vm_stat",
@@ -63,7 +70,7 @@ def test_the_line_that_tells_the_cause_is_found(printed: bytes, cause: str) -> N
 @pytest.mark.parametrize(
     ("printed", "points"),
     [
-        (BPFTRACE_PARTIAL, ("kprobe:blk_account_io_start",)),
+        (BPFTRACE_PARTIAL, ("kprobe:foo",)),
         (b"WARNING: Unable to attach probe: kprobe:foo. Skipping.\n", ("kprobe:foo",)),  # bpftrace since 0.24
         (b"libbpf: prog 'on_x': failed to auto-attach: -2\n", ("on_x",)),
         (

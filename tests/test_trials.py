@@ -13,6 +13,7 @@ from toolkit.model import Basis, Engine, EngineFact, Fact, Facts, Requirement, S
 from toolkit.runs import Account, Cost, Observed, Outcome, Result, Seen, Trial
 from toolkit.trials import apply_trial, decide, differs, list_lacks, name_engines, name_result
 
+SILENCE = Complaints()
 SWITCH, WAKEUP = "tracepoint:sched:sched_switch", "tracepoint:sched:sched_wakeup"
 
 
@@ -33,7 +34,7 @@ def account(*attached: str, name: str = "x", runs: int = 1) -> Account:
 def see(
     variant: Variant,
     *accounts: Account,
-    complaints: Complaints = Complaints(),
+    complaints: Complaints = SILENCE,
     outcome: Outcome = Outcome.DURATION,
     status: int | None = 0,
     settled: bool = True,

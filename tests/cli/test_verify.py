@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,15 +14,18 @@ import msgspec
 import pytest
 
 from tests.conftest import ROOT, Toolkit
-from toolkit.cli.session import Session, open_session
+from toolkit.cli import trying
+from toolkit.cli.session import Session, open_session, own_paths
 from toolkit.cli.sync_report import Trials, format_trials
 from toolkit.cli.sync_trials import RULES, try_changed
-from toolkit.cli.trying import Candidate, Rules, find_exclusion, keep_changed, list_candidates
+from toolkit.cli.trying import Candidate, Rules, find_exclusion, keep_changed, list_candidates, try_all
 from toolkit.cli.verify_report import format_proposal
+from toolkit.launch import guard
+from toolkit.lock import hold_lock
 from toolkit.model import Engine, Risk, Status, Verdict
 from toolkit.runs import Observed
 from toolkit.trials import name_result
-from toolkit.verified import Stored
+from toolkit.verified import Stored, load_trials
 
 NATIVE, SILENT = "libbpf-tools/runqlat", "libbpf-tools/statsnoop"
 needs_all = [pytest.mark.root, pytest.mark.bpf, pytest.mark.bpftrace, pytest.mark.packages]
@@ -42,12 +46,39 @@ def basis(toolkit: Toolkit, variant: str) -> tuple[str, str]:
     return verdict["status"], verdict.get("basis", "predicted")
 
 
+def limit(session: Session, *names: str) -> Session:
+    """A session with a catalog of these variants only."""
+    variants = tuple(one for one in session.index.variants if one.id in names)
+    return msgspec.structs.replace(session, index=msgspec.structs.replace(session.index, variants=variants))
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """The catalog and the facts of this host: loaded once, for they cost a second."""
+    folder = tmp_path_factory.mktemp("home")
+    before = os.environ.get("TOOLKIT_HOME")
+    os.environ["TOOLKIT_HOME"] = str(folder)
+    try:
+        return open_session()
+    finally:
+        if before is not None:
+            os.environ["TOOLKIT_HOME"] = before
+
+
+@pytest.fixture
+def session(loaded: Session, own_home: Path) -> Session:
+    """That session with the test's own state, which has the same caches."""
+    paths = own_paths()
+    shutil.copytree(loaded.paths.state / "cache", paths.state / "cache")
+    paths.state.chmod(0o700)
+    return msgspec.structs.replace(loaded, paths=paths)
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
         ((), 125, "name a tool, or ask for --all"),
         (("--all", "runqlat"), 125, "exclude each other"),
-        (("nosuchtool",), 127, "there is no tool named"),
         (("--seconds", "0", "runqlat"), 125, "0 is not in the range"),
         (("--allow", "heavy", "runqlat"), 125, "is not one of"),
     ],
@@ -58,6 +89,7 @@ def test_what_cannot_be_meant_is_refused(toolkit: Toolkit, arguments: tuple[str,
     assert said in done.stderr
 
 
+@pytest.mark.usefixtures("session")
 class TestReal:
     pytestmark = needs_all
 
@@ -116,23 +148,14 @@ class TestReal:
         assert list_programs() == before
         assert list((own_home / "toolkit" / "state").glob("workload-*")) == []
 
-    def test_two_do_not_meet(self, toolkit: Toolkit, own_home: Path) -> None:
-        going = subprocess.Popen(
-            [sys.executable, "-m", "toolkit", "verify", "bpftrace/naptime", "bpftrace/opensnoop"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert going.stdout is not None
-        going.stdout.readline()
-        done = toolkit("verify", "--wait", "0", NATIVE)
-        going.send_signal(signal.SIGTERM)
-        going.communicate(timeout=30)
-        assert going.returncode == 143
+    def test_two_do_not_meet(self, toolkit: Toolkit, session: Session) -> None:
+        with hold_lock(session.paths.state / "verify.lock", 0.0):
+            done = toolkit("verify", "--wait", "0", NATIVE)
         assert done.returncode == 125
-        assert "is trying tools" in done.stderr
+        assert f"another toolkit (process {os.getpid()}) is trying tools" in done.stderr
 
     def test_what_cannot_be_tried_says_why(self, toolkit: Toolkit) -> None:
+        assert toolkit("verify", "nosuchtool").returncode == 127
         done = toolkit("verify", "bcc/reset-trace", "bcc/biolatpcts")
         assert done.returncode == 126
         assert "it is destructive: --allow destructive tries it" in done.stdout
@@ -146,35 +169,36 @@ class TestReal:
         assert done.returncode == 126
         assert "nothing can be tried" in done.stderr
 
-    def test_without_the_engine_a_variant_is_left_out(self, own_home: Path) -> None:
-        session = open_session()
+    def test_without_the_engine_a_variant_is_left_out(self, session: Session, own_home: Path) -> None:
+        few = limit(session, "inhouse/runqlat")
         engines = tuple(one for one in session.facts.engines if one.name is not Engine.BPFTRACE)
-        bare = msgspec.structs.replace(session, facts=msgspec.structs.replace(session.facts, engines=engines))
-        only = tuple(one for one in session.index.variants if one.id == "inhouse/runqlat")
-        few = msgspec.structs.replace(bare, index=msgspec.structs.replace(session.index, variants=only))
-        trials = try_changed(few, quiet=True)
-        assert trials == Trials(tried=0, differing=())
+        bare = msgspec.structs.replace(few, facts=msgspec.structs.replace(session.facts, engines=engines))
+        course = try_all(bare, list_candidates(bare, ()), Rules(seconds=5.0), lambda *_: None, lambda _: None)
+        (seen,) = (one.trial.seen for one in course.tried)
+        assert (seen.observed, seen.reason) == (Observed.UNTESTED, "there is no bpftrace here")
+        assert not results(own_home).exists()
 
-    def test_after_a_sync_only_what_changed_is_tried(self, own_home: Path) -> None:
-        session = open_session()
-        names = ("libbpf-tools/exitsnoop", NATIVE)  # runqlat is heavy: nobody watches
-        variants = tuple(one for one in session.index.variants if one.id in names)
-        few = msgspec.structs.replace(session, index=msgspec.structs.replace(session.index, variants=variants))
+    def test_on_a_busy_host_a_sync_tries_nothing(self, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(guard, "MOST_LOAD", -1.0)
+        monkeypatch.setattr(trying, "CALM_PATIENCE", 0.0)
+        trials = try_changed(limit(session, "libbpf-tools/exitsnoop"), quiet=True)
+        assert trials.tried == 0
+        assert " CPU" in trials.problem
+
+    def test_after_a_sync_only_what_changed_is_tried(
+        self, session: Session, own_home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(guard, "MOST_LOAD", 1e9)
+        monkeypatch.setattr(guard, "MOST_STALLED", 101.0)
+        few = limit(session, "libbpf-tools/exitsnoop", NATIVE)  # runqlat is heavy: nobody watches
         trials = try_changed(few, quiet=True)
-        if trials.problem:
-            pytest.skip(f"this host is too busy for it: {trials.problem}")
-        assert (trials.tried, trials.differing) == (1, ())
-        again = msgspec.structs.replace(few, trials=open_session().trials)
+        assert trials == Trials(tried=1, differing=())
+        again = msgspec.structs.replace(few, trials=load_trials(results(own_home)))
         assert try_changed(again, quiet=True).tried == 0
         assert "Tried 1 variant on this kernel." in (own_home / "toolkit/state/sync.log").read_text()
 
 
 # --- What is tried ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def session(own_home: Path) -> Session:
-    return open_session()
 
 
 def make_candidate(session: Session, name: str, **changes: object) -> Candidate:

@@ -43,6 +43,10 @@ def test_a_run_says_what_it_attached_and_what_that_cost(busy: None) -> None:
     counts = [cost.run_count for cost in collected.costs]
     assert counts == sorted(counts)
     assert result.cost.unknown == ""
+    assert 0 < result.cost.cpu < 60
+    accounts = {one.attached: one for one in result.accounts}
+    assert accounts[("tracepoint sched_switch",)].run_count > 20
+    assert accounts[("perf_event",)].name != accounts[("tracepoint sched_switch",)].name
 
 
 @pytest.mark.root

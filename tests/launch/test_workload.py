@@ -34,16 +34,17 @@ def read_io(pid: int, field: str) -> int:
 
 
 def test_it_writes_and_is_niced_and_leaves_no_folder(tmp_path: Path) -> None:
-    (tmp_path / f"{PREFIX}left").mkdir()
-    (tmp_path / "other").mkdir()
-    with workload(tmp_path) as pid:
+    place = tmp_path / "place"
+    (place / f"{PREFIX}left").mkdir(parents=True)
+    (place / "other").mkdir()
+    with workload(place) as pid:
         assert wait_until(lambda: read_io(pid, "wchar") > 20_000)  # two rounds
         assert os.getpriority(os.PRIO_PROCESS, pid) == 19
         assert len(os.sched_getaffinity(pid)) == 1
         assert os.getsid(pid) == pid  # out of reach of ^C
-        assert len(list(tmp_path.glob(f"{PREFIX}*"))) == 1
+        assert len(list(place.glob(f"{PREFIX}*"))) == 1
     assert not lives(pid)
-    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+    assert [path.name for path in place.iterdir()] == ["other"]
 
 
 def test_it_holds_no_descriptor_of_ours(tmp_path: Path) -> None:

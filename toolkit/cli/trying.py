@@ -6,6 +6,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -28,7 +29,7 @@ from toolkit.trials import differs, name_result, still_holds
 from toolkit.verified import forget_trials, keep_trial, name_kernel
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-CALM_POLL = 5.0  # seconds between two looks at a busy host
+CALM_POLL = 0.5  # seconds between two looks at a busy host
 CALM_PATIENCE = 60.0
 
 
@@ -119,22 +120,24 @@ def try_all(
     check_rights(session.facts)
     started = time.monotonic()
     tried: list[Tried] = []
-    cut_short, status = "", 0
-    try:
-        with (
-            end_by_exit(),
-            hold_lock(session.paths.state / "verify.lock", rules.wait, "is trying tools"),
-            workload(make_place(session.paths)) as pid,
-        ):
-            for at, one in enumerate(candidates):
-                cut_short = _find_obstacle(rules, started)
-                if cut_short:
-                    break
-                begin(one, at)
-                tried.append(_try_one(session, one, rules, pid))
-                report(tried[-1])
-    except SystemExit as error:
-        cut_short, status = "interrupted", int(error.code or 0)
+    cut_short = ""
+    with (
+        hold_lock(session.paths.state / "verify.lock", rules.wait, "is trying tools"),
+        note_signals() as caught,
+        workload(make_place(session.paths)) as pid,
+    ):
+        for at, one in enumerate(candidates):
+            cut_short = _find_obstacle(rules, started, caught)
+            if cut_short:
+                break
+            begin(one, at)
+            found = _try_one(session, one, rules, pid, caught)
+            if found is not None:
+                tried.append(found)
+                report(found)
+    if caught.number:
+        cut_short = "interrupted"
+    status = 128 + caught.number if caught.number else 0
     return Course(tried=tuple(tried), seconds=time.monotonic() - started, cut_short=cut_short, status=status)
 
 
@@ -153,39 +156,53 @@ def make_place(paths: Paths) -> Path:
     return paths.state
 
 
-@contextlib.contextmanager
-def end_by_exit() -> Iterator[None]:
-    """Let ^C, SIGTERM and SIGHUP leave the block by SystemExit, so that all that it holds is given back."""
+@dataclass
+class Caught:
+    """The signal that asked us to end; 0 while none did."""
 
-    def leave(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
+    number: int = 0
+
+
+@contextlib.contextmanager
+def note_signals() -> Iterator[Caught]:
+    """Note ^C, SIGTERM and SIGHUP while the block runs; a trial that goes on has handlers of its own.
+
+    A handler that raised would be heard only most of the time: Python ignores what is raised while it forks.
+    """
+    caught = Caught()
+
+    def note(number: int, _: object) -> None:
+        caught.number = number
 
     before = {one: signal.getsignal(one) for one in ENDING}
     for one in ENDING:
-        if before[one] is not signal.SIG_IGN:
-            signal.signal(one, leave)
+        if before[one] is not signal.SIG_IGN:  # nohup, and a job in the background
+            signal.signal(one, note)
     try:
-        yield
+        yield caught
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
 
 
-def _find_obstacle(rules: Rules, started: float) -> str:
+def _find_obstacle(rules: Rules, started: float, caught: Caught) -> str:
     """Why no more is to be tried now; waits a moment for a busy host to come to rest."""
+    if caught.number:
+        return "interrupted"
     if time.monotonic() - started > rules.total:
         return f"{rules.total:.0f} s are over"
     if not rules.unattended:
         return ""
     end = time.monotonic() + CALM_PATIENCE
     while pressure := find_pressure():
-        if time.monotonic() >= end:
+        if time.monotonic() >= end or caught.number:
             return pressure
         time.sleep(CALM_POLL)
     return ""
 
 
-def _try_one(session: Session, one: Candidate, rules: Rules, pid: int) -> Tried:
+def _try_one(session: Session, one: Candidate, rules: Rules, pid: int, caught: Caught) -> Tried | None:
+    """The trial of one candidate, kept; None when it was interrupted."""
     why = find_exclusion(one, rules)
     if why:
         return _leave_out(one, why)
@@ -193,11 +210,16 @@ def _try_one(session: Session, one: Candidate, rules: Rules, pid: int) -> Tried:
     choice = Choice(variant=one.variant, verdict=one.predicted, arguments=arguments, why="a trial")
     try:
         with use_snapshot(session.paths.snapshots, Path(one.variant.found.path)):
-            trial = try_variant(one.tool, choice, session.facts, name_kernel(), rules.seconds)
+            trial = try_variant(
+                one.tool, choice, session.facts, name_kernel(), rules.seconds, lambda: bool(caught.number)
+            )
     except CannotRun as error:
         return _leave_out(one, error.what)
     if isinstance(trial, int):
-        raise SystemExit(trial)
+        caught.number = trial - 128
+        return None
+    if caught.number:  # it was cut short before it could show anything
+        return None
     trial = replace(trial, arguments=one.arguments)  # the PID is another one each time
     keep_trial(session.paths.verified, trial)
     return Tried(candidate=one, trial=trial)

@@ -69,11 +69,11 @@ def command(
     """
     if everything and names:
         raise UsageError("--all and a TOOL exclude each other")
-    session = open_session()
-    if propose and not names and not everything:
-        return _print_known(session)
-    if not names and not everything and not changed:
+    if not (names or everything or changed or propose):
         raise UsageError("name a tool, or ask for --all", fix="toolkit verify runqlat; toolkit verify --all")
+    session = open_session()
+    if propose and not (names or everything or changed):
+        return _print_known(session)
     candidates = list_candidates(session, names)
     chosen = keep_changed(session, candidates) if changed else candidates
     rules = Rules(seconds=float(seconds), allowed=tuple(map(Risk, allow)), wait=float(wait))

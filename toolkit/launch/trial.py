@@ -72,11 +72,13 @@ class Tail:
         return ""
 
 
-def try_variant(tool: Tool, choice: Choice, facts: Facts, kernel: str, seconds: float) -> Trial | int:
+def try_variant(
+    tool: Tool, choice: Choice, facts: Facts, kernel: str, seconds: float, stopping: Callable[[], bool] = lambda: False
+) -> Trial | int:
     """Start a variant, at most for so many seconds, and say what was seen; or the exit status after a signal.
 
-    `kernel` is the name of the running kernel, its build included. Raises CannotRun for what the guard refuses, and
-    where there is no engine.
+    `kernel` is the name of the running kernel, its build included; `stopping` is asked whether to end it at once.
+    Raises CannotRun for what the guard refuses, and where there is no engine.
     """
     variant = choice.variant
     limits = Limits(duration=seconds, grace=GRACE, output_bytes=OUTPUT, nice=NICE)
@@ -85,7 +87,9 @@ def try_variant(tool: Tool, choice: Choice, facts: Facts, kernel: str, seconds: 
     check_programs(plan)
     watch, stdout, stderr = Watch(), Tail(), Tail()
     began = time.time()
-    sinks = Sinks(stdout=stdout.take, stderr=stderr.take, cost=lambda _: None, enough=watch.look)
+    sinks = Sinks(
+        stdout=stdout.take, stderr=stderr.take, cost=lambda _: None, enough=lambda cost: watch.look(cost) or stopping()
+    )
     result = supervise(plan, sinks)
     if result.outcome is Outcome.INTERRUPTED:
         return result.status
