@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.samples import make_facts, make_index, make_variant
+from tests.support.samples import make_facts, make_index, make_variant, requirement
 from toolkit.diagnose import Finding, Level, find_problems, install_command
 from toolkit.model import Fact, Facts
 
@@ -64,3 +64,22 @@ def test_lockdown_and_distrusted_files_are_named() -> None:
     found = {one.subject: one for one in find_problems(make_facts(lockdown=Fact(value="integrity")), index)}
     assert found["lockdown"].level is Level.NOTE
     assert found["bcc/x"].level is Level.PROBLEM
+
+
+def test_modules_that_tools_trace_and_that_could_be_loaded_are_named() -> None:
+    facts = make_facts(
+        modules=Fact(value=frozenset({"xfs", "kvm", "nfs", "unused"})), loaded=Fact(value=frozenset({"nfs"}))
+    )
+    needs = ("kprobe:xfs_file_read_iter", "kprobe:vfs_read", "tracepoint:kvm:kvm_exit", "kprobe:nfs_gone")
+    index = make_index(make_variant("bcc/x", *map(requirement, needs)))
+    found = {one.subject: one for one in find_problems(facts, index)}["modules"]
+    assert found.text.startswith("not loaded: kvm, xfs;")
+    assert found.fix == "modprobe -a kvm xfs"
+    assert "modules" not in findings(facts)
+
+
+def test_counters_are_those_that_open_not_those_that_a_pmu_promises() -> None:
+    listed = Fact(value=frozenset({"cpu"}))
+    some = findings(make_facts(pmus=listed, counters=Fact(value=frozenset({"cpu-cycles"}))))["PMU"]
+    assert (some.level, some.text) == (Level.OK, "hardware counters that open: cpu-cycles")
+    assert findings(make_facts(pmus=listed, counters=Fact(value=frozenset[str]())))["PMU"].level is Level.NOTE

@@ -87,15 +87,25 @@ def _tracepoint(need: Need, facts: Facts) -> Answer:
     if facts.tracepoints.value is None:
         return _no_tracefs(facts)
     found = _in_set(need.name, facts.tracepoints, f"this kernel has no tracepoint {need.name}")
-    return found if found.met else _with_module(found, need.name.partition(":")[0], facts)
+    return _with_module(found, need, facts) if found.met is False else found
 
 
-def _with_module(missing: Answer, name: str, facts: Facts) -> Answer:
-    """What is missing, with the command that loads the module of this name, if it could be loaded and is not."""
-    could = facts.modules.value is not None and name in facts.modules.value
-    if could and facts.loaded.value is not None and name not in facts.loaded.value:
-        return Answer(missing.met, missing.cause, missing.fix or f"modprobe {name}")
-    return missing
+def _with_module(missing: Answer, need: Need, facts: Facts) -> Answer:
+    """What is missing, with the command that loads the module that it is likely to be in."""
+    module = find_loadable(need, facts)
+    return Answer(missing.met, missing.cause, f"modprobe {module}") if module else missing
+
+
+def find_loadable(need: Need, facts: Facts) -> str:
+    """The module whose name an attach point bears, if it could be loaded and is not; else nothing.
+
+    So the kernel names its events (kvm:kvm_exit) and, by habit, functions: xfs_file_read_iter, __nfs_revalidate.
+    """
+    event = need.kind is NeedKind.TRACEPOINT
+    name = need.name.partition(":")[0] if event else need.name.lstrip("_").partition("_")[0]
+    if facts.modules.value is None or facts.loaded.value is None:
+        return ""
+    return name if name in facts.modules.value and name not in facts.loaded.value else ""
 
 
 def _no_tracefs(facts: Facts) -> Answer:
@@ -134,12 +144,7 @@ def _kprobe(need: Need, facts: Facts) -> Answer:
     if not need.name:
         return MET
     found = _in_set(need.name, facts.functions, f"no function {need.name} to attach a kprobe to")
-    return found if found.met else _with_module(found, _module_of(need.name), facts)
-
-
-def _module_of(function: str) -> str:
-    """The module that a function is likely to be of, by the kernel's habit: xfs_file_read_iter, nfs_file_read."""
-    return function.lstrip("_").partition("_")[0]
+    return _with_module(found, need, facts) if found.met is False else found
 
 
 def _fentry(need: Need, facts: Facts) -> Answer:
@@ -150,7 +155,7 @@ def _fentry(need: Need, facts: Facts) -> Answer:
     if not need.name:
         return MET
     found = _in_set(need.name, facts.btf_functions, f"BTF has no function {need.name} for fentry")
-    return found if found.met else _with_module(found, _module_of(need.name), facts)
+    return _with_module(found, need, facts) if found.met is False else found
 
 
 def _uprobe(need: Need, facts: Facts) -> Answer:

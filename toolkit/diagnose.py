@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from toolkit.answers import TRACEFS_FIX, header_fix
+from toolkit.answers import TRACEFS_FIX, answer_need, find_loadable, header_fix
 from toolkit.compat import find_missing_rights
-from toolkit.model import Engine, Facts, Index, Value
+from toolkit.model import ATTACH_KINDS, Engine, Facts, Index, Value
 
 DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "pop", "kali"})
 FEDORA = frozenset({"fedora", "rhel", "centos", "rocky", "almalinux", "amzn", "ol"})
@@ -68,6 +68,7 @@ def find_problems(facts: Facts, index: Index) -> tuple[Finding, ...]:
         _fentry(facts),
         _uprobes(facts),
         _counters(facts),
+        *_modules(facts, index),
         *_settings(facts),
         *_files(index),
     )
@@ -158,13 +159,33 @@ def _uprobes(facts: Facts) -> Finding:
 
 
 def _counters(facts: Facts) -> Finding:
-    names = facts.pmus.value
+    if facts.counters.value:
+        text = f"hardware counters that open: {', '.join(sorted(facts.counters.value))}"
+        return Finding(subject="PMU", level=Level.OK, text=text)
+    names = facts.pmus.value if facts.counters.value is None else frozenset[str]()
     if names is None:
         return Finding(subject="PMU", level=Level.NOTE, text=facts.pmus.unknown)
     if any(name.startswith(("cpu", "armv", "apple_")) for name in names):
         return Finding(subject="PMU", level=Level.OK, text="hardware counters available")
     text = "no hardware counters, as in most virtual machines: llcstat and kin cannot run"
     return Finding(subject="PMU", level=Level.NOTE, text=text)
+
+
+def _modules(facts: Facts, index: Index) -> tuple[Finding, ...]:
+    """The modules that tools trace, which could be loaded and are not."""
+    needs = {
+        need
+        for variant in index.variants
+        for requirement in variant.analysis.requirements
+        for need in requirement.any_of
+        if need.kind in ATTACH_KINDS and need.name
+    }
+    missing = {find_loadable(need, facts) for need in needs if answer_need(need, facts).met is False} - {""}
+    if not missing:
+        return ()
+    names = sorted(missing)
+    text = f"not loaded: {', '.join(names)}; tools that trace them cannot run before"
+    return (Finding(subject="modules", level=Level.NOTE, text=text, fix=f"modprobe -a {' '.join(names)}"),)
 
 
 def _settings(facts: Facts) -> tuple[Finding, ...]:
