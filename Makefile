@@ -1,6 +1,6 @@
 # Everything a checkout needs. `make run` and `make test` set up all by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test lint format bench build clean
+.PHONY: help run setup setup-dev test lint format bench accuracy build clean
 
 BIN := .venv/bin
 
@@ -30,6 +30,10 @@ format: setup-dev ## Format the code
 
 bench: setup-dev ## Measure, side by side, as ratios (PART=noop RUNS=5 MIRRORS=/path)
 	$(BIN)/python -m scripts.bench $(PART) $(if $(RUNS),--runs $(RUNS)) $(if $(MIRRORS),--mirrors "$(MIRRORS)")
+
+accuracy: setup-dev ## Hold verdicts against observed truth (KERNELS=/path TRUTH="/path ..." MIRRORS=/path)
+	$(BIN)/python -m scripts.accuracy --kernels $(KERNELS) $(TRUTH) $(if $(MIRRORS),--mirrors "$(MIRRORS)") \
+	    --output docs/accuracy.md
 
 build: setup-dev ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
