@@ -22,7 +22,7 @@ def read(text: str) -> Analysis:
 def attached(text: str) -> list[str]:
     """The essential requirements besides bcc itself and the headers."""
     found = essential(read(text))
-    assert found[:2] == ["engine:bcc", "headers"]
+    assert (found[0].partition(">=")[0], found[1]) == ("engine:bcc", "headers")
     return found[2:]
 
 

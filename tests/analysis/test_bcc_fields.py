@@ -8,7 +8,7 @@ from tests.analysis.reading import essential
 from toolkit.analysis.bcc import analyze
 
 START = "#!/usr/bin/python3\nfrom bcc import BPF\n"
-READS = ("header_field:", "tracepoint_field:")
+READS = ("header_field:", "tracepoint_field:", "helper:", "map_type:")
 
 
 def reads(python: str) -> list[str]:
@@ -70,6 +70,12 @@ def test_fields_of_tracepoints() -> None:
 def test_the_last_argument_of_a_raw_tracepoint(head: str) -> None:
     text = head + " { bool sync = ctx->args[4]; return ctx->args[0]; }"
     assert reads_text(text) == ["tracepoint_field:begin.arg4"]
+
+
+def test_helpers_that_not_every_kernel_has() -> None:
+    text = "BPF_RINGBUF_OUTPUT(e, 8);\nint f() {\n bpf_get_func_ip(ctx);\n bpf_ktime_get_ns();\n return 0; }"
+    assert reads_text(text) == ["helper:bpf_get_func_ip", "map_type:ringbuf"]
+    assert reads_text("int f() {\n if (HAS_IT && !bpf_get_func_ip(ctx)) { return 1; }\n return 0; }") == []
 
 
 def test_what_is_chosen_by_a_question_about_structures_is_not_needed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -162,9 +163,27 @@ def test_a_program_that_asks_first_has_another_way() -> None:
     assert read_fields(wanted, asked, other) == ["btf", "struct_field:task_struct.pid"]
 
 
+def test_a_question_about_one_type_says_nothing_of_another() -> None:
+    asked = Field("kprobe/vfs_read", "bpf_ringbuf___old", "x", kind=ASKS_FIELD)
+    fields = (Field("kprobe/vfs_read", "bpf_ringbuf", "y"), Field("kprobe/vfs_read", "task_struct", "pid"))
+    assert read_fields(asked, *fields) == ["btf", "struct_field:task_struct.pid"]
+
+
 @pytest.mark.parametrize("struct_name", ["task_struct___old", "pt_regs"])
 def test_flavoured_types_and_registers_are_not_looked_up(struct_name: str) -> None:
     assert read_fields(Field("kprobe/vfs_read", struct_name, "x")) == ["btf"]
+
+
+def test_helpers_that_not_every_kernel_has() -> None:
+    old, late = 14, 173  # bpf_get_current_pid_tgid, bpf_get_func_ip
+
+    def helpers(number: int, externs: Sequence[str] = ()) -> list[str]:
+        blob = bpf_object((("kprobe/vfs_read", "a"),), calls={"kprobe/vfs_read": number}, externs=externs)
+        return [one for one in essential(analyze_elf(native_tool(blob))) if one.startswith("helper")]
+
+    assert helpers(late) == ["helper:bpf_get_func_ip"]
+    assert helpers(old) == []
+    assert helpers(late, externs=("LINUX_HAS_BPF_COOKIE",)) == []  # it asks the kernel's configuration first
 
 
 def test_programs_that_are_not_relocated_do_without_btf() -> None:

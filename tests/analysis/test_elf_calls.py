@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.analysis.reading import essential, optional
-from tests.support.elf import bpf_object, direct, switch, x86_tool
+from tests.support.elf import Field, bpf_object, direct, switch, x86_tool
 from toolkit.analysis.elf import analyze
 
 # A skeleton: two pointers, no maps, then the programs.
@@ -72,6 +72,22 @@ def test_names_that_are_tried_one_after_another_are_alternatives_to_the_one_that
 
 def test_names_that_are_given_to_something_else_are_none() -> None:
     assert read((("fentry/vfs_read", "a"),), direct("format"), texts=("format",)) == ["btf", "fentry:vfs_read"]
+
+
+def test_what_a_program_reads_that_is_only_taken_where_it_works_is_not_needed() -> None:
+    fields = (Field("fentry/may_be_there", "folio", "page"), Field("tp/sched/sched_switch", "task_struct", "pid"))
+    blob = bpf_object((ALWAYS, ("fentry/may_be_there", "sometimes")), fields)
+    assert "struct_field:folio.page" not in essential(analyze(x86_tool(blob, switch(SECOND))))
+    assert "struct_field:task_struct.pid" in essential(analyze(x86_tool(blob, switch(SECOND))))
+    assert "struct_field:folio.page" in essential(analyze(x86_tool(blob)))
+
+
+def test_what_all_mechanisms_for_an_event_read_is_needed() -> None:
+    fields = (Field("fentry/vfs_read", "file", "f_op"), Field("kprobe/vfs_read", "file", "f_op"))
+    programs = (("fentry/vfs_read", "a"), ("kprobe/vfs_read", "b"))
+    code = (switch(FIRST), switch(SECOND))
+    assert "struct_field:file.f_op" in essential(analyze(x86_tool(bpf_object(programs, fields), *code)))
+    assert "struct_field:file.f_op" not in essential(analyze(x86_tool(bpf_object(programs, fields[:1]), *code)))
 
 
 TOOL = x86_tool(bpf_object((ALWAYS, SWITCHED)), switch(SECOND), direct("vfs_read"), texts=("vfs_read",))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 ELF_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 SECTION_HEADER = struct.Struct("<IIQQQQIIQQ")
@@ -36,17 +37,24 @@ class Strings:
         return place
 
 
-def bpf_object(programs: Sequence[tuple[str, str]], fields: Iterable[Field] = ()) -> bytes:
-    """An object file of (section, function) programs, with BTF for the fields."""
+def bpf_object(
+    programs: Sequence[tuple[str, str]],
+    fields: Iterable[Field] = (),
+    calls: Mapping[str, int] = MappingProxyType({}),
+    externs: Sequence[str] = (),
+) -> bytes:
+    """An object file of (section, function) programs, with BTF for the fields, calls of helpers, unknown symbols."""
     sections: list[tuple[str, int, int, bytes]] = [("", 0, 0, b"")]
     names = list(dict.fromkeys(section for section, _ in programs))
     # Two instructions: r0 = 0; exit.
     code = struct.pack("<QQ", 0xB7, 0x95)
-    sections.extend((name, PROGBITS, 0x6, code) for name in names)
+    call = {name: struct.pack("<BBhi", 0x85, 0, 0, number) for name, number in calls.items()}
+    sections.extend((name, PROGBITS, 0x6, call.get(name, b"") + code) for name in names)
     strings = Strings()
     symbols = SYMBOL.pack(0, 0, 0, 0, 0, 0)
     for section, function in programs:
         symbols += SYMBOL.pack(strings.add(function), 0x12, 0, 1 + names.index(section), 0, len(code))
+    symbols += b"".join(SYMBOL.pack(strings.add(name), 0x10, 0, 0, 0, 0) for name in externs)
     sections.extend((name, PROGBITS, 0, data) for name, data in btf_sections(tuple(fields)))
     sections.append((".symtab", SYMTAB, 0, symbols))
     sections.append((".strtab", STRTAB, 0, strings.data))

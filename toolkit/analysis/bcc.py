@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 
+from toolkit.analysis.bcc_api import needed_release
 from toolkit.analysis.bcc_options import description_of, read_signature
 from toolkit.analysis.bcc_paths import Path, all_paths
 from toolkit.analysis.bcc_requirements import path_requirements, read_everywhere
@@ -49,7 +50,7 @@ def _analyze(tree: ast.Module, source: str) -> Analysis:
     attached = [needs for path in paths.found for needs in path.seen.attached]
     unfollowed = [] if attached else list(_in_texts(tree))
     requirements = (
-        one(NeedKind.ENGINE, "bcc"),
+        needed_release(tree),
         *(_compiler() if _has_program(tree, paths.found) else ()),
         *(one(NeedKind.PYTHON_MODULE, module) for module in _foreign_modules(tree)),
         *_whole_host(paths.found),

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from toolkit.analysis.bcc_values import HOLE
+from toolkit.analysis.helpers import HELPERS
 from toolkit.model import Need, NeedKind
 
 _CONDITION = re.compile(r"[ \t]*#[ \t]*(if|ifdef|ifndef|endif)\b")
@@ -20,6 +21,9 @@ _READ = re.compile(r"(?<![\w.>\x00\x01])(\w+)\s*->\s*(\w+)\b(?!\s*\()")
 _TRACEPOINT = re.compile(r"\bTRACEPOINT_PROBE\s*\(\s*(\w+)\s*,\s*(\w+)\s*\)\s*$")
 _RAW_TRACEPOINT = re.compile(r"(?:\bRAW_TRACEPOINT_PROBE\s*\(\s*|\braw_tracepoint__)(\w+)")
 _ARGUMENT = re.compile(r"\bctx\s*->\s*args\s*\[\s*(\d{1,2})\s*\]")
+_CALL = re.compile(r"^(?:(?!&&|\|\||\?).)*?\b(bpf_\w+)\s*\(", re.MULTILINE)  # not behind a condition
+_HELPERS = frozenset(HELPERS.values())
+_RING_BUFFER = re.compile(r"\bBPF_RINGBUF_OUTPUT\s*\(")
 _EVENT = re.compile(r"tracepoint__(.+?)__(\w+)")  # bcc's structure of an event: tracepoint__sched__sched_switch
 _LOCATED = "data_loc_"  # bcc's prefix of a field whose text lies elsewhere in the record
 
@@ -31,8 +35,11 @@ _MACROS = frozenset({"sock", "inet_sock", "inet_request_sock", "inet_timewait_so
 
 
 def read_fields(code: str) -> Iterator[Need]:
-    """The members and arguments that a C text without comments reads, in order; a name may come more than once."""
+    """The members and arguments that a C text without comments reads, and late helpers; some more than once."""
     text = _without_conditions(code)
+    yield from (Need(kind=NeedKind.HELPER, name=name) for name in _CALL.findall(text) if name in _HELPERS)
+    if _RING_BUFFER.search(text):
+        yield Need(kind=NeedKind.MAP_TYPE, name="ringbuf")
     own = frozenset(_DEFINED.findall(code))
     for head, body in _functions(text):
         event = _TRACEPOINT.search(head)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _MAGIC = 0xEB9F
 _HEADER = struct.Struct("<HBBIIIII")
@@ -26,6 +27,7 @@ _TAIL = {1: (4, 0), 3: (12, 0), 4: (0, 12), 5: (0, 12), 6: (0, 8), 13: (0, 8), 1
 _NEEDS_FIELD = frozenset({0, 1, 3, 4, 5})
 _ASKS = frozenset({2, 8, 10, 12})
 _REGISTERS = ("pt_regs.", "user_pt_regs.")  # every kernel has them, named differently on each architecture
+_FLAVOUR = "___"
 _MAX_TYPES = 100_000
 _MAX_RELOCATIONS = 10_000
 _MAX_NAME = 256
@@ -75,6 +77,10 @@ class Btf:
         """The string at this offset; empty when there is none."""
         end = self._strings.find(b"\0", offset, offset + _MAX_NAME)
         return self._strings[offset : max(end, offset)].decode(errors="replace")
+
+    def type_name(self, type_id: int) -> str:
+        """The name of a type, behind typedefs; empty for one without."""
+        return self.string(self._behind(type_id).name)
 
     def fields(self, type_id: int, access: str) -> tuple[str, ...]:
         """The struct.field of every hop of an access such as "0:5:3", which begins at this type."""
@@ -127,22 +133,39 @@ def has_relocations(extension: bytes) -> bool:
     return _relocation_bounds(extension)[1] > 0
 
 
-def required_fields(types: bytes, extension: bytes) -> tuple[str, ...]:
-    """The struct.field names without which a program of this object cannot be loaded.
+class Relocations(NamedTuple):
+    """What the programs of each section ask the kernel's types for."""
 
-    A section that also asks whether something exists is left out: it has another way. So are types with a flavour
-    (`request___x`), which are descriptions of other kernels' types.
+    fields: dict[str, tuple[str, ...]]  # struct.field without which they cannot be loaded
+    asking: frozenset[str]  # sections that also ask whether something exists: they may have another way
+
+
+def read_relocations(types: bytes, extension: bytes) -> Relocations:
+    """The CO-RE relocations of an object. Raises BtfError.
+
+    Fields of a type of which a section asks whether something exists are left out: it has another way. So are types
+    with a flavour (`request___x`), which are descriptions of other kernels' types.
     """
     btf = Btf(types)
     wanted: dict[str, list[str]] = {}
-    asking: set[str] = set()
+    asked: dict[str, set[str]] = {}
     for section, type_id, access, kind in _relocations(btf, extension):
         if kind in _ASKS:
-            asking.add(section)
+            owners = (btf.type_name(type_id), *(field.partition(".")[0] for field in btf.fields(type_id, access)))
+            asked.setdefault(section, set()).update(owner.partition(_FLAVOUR)[0] for owner in owners)
         elif kind in _NEEDS_FIELD:
             wanted.setdefault(section, []).extend(btf.fields(type_id, access))
-    found = [name for section, names in wanted.items() if section not in asking for name in names]
-    return tuple(dict.fromkeys(name for name in found if "___" not in name and not name.startswith(_REGISTERS)))
+    fields = {
+        section: tuple(
+            name
+            for name in dict.fromkeys(names)
+            if _FLAVOUR not in name
+            and not name.startswith(_REGISTERS)
+            and name.partition(".")[0] not in asked.get(section, ())
+        )
+        for section, names in wanted.items()
+    }
+    return Relocations(fields, frozenset(asked))
 
 
 def _relocation_bounds(extension: bytes) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from toolkit.analysis.elf_calls import read_calls
 from toolkit.analysis.elf_object import BpfObject, ElfError, embedded_objects
 from toolkit.analysis.elf_programs import program_requirements
+from toolkit.analysis.elf_reads import needed_reads
 from toolkit.analysis.header import summary_of
 from toolkit.analysis.needs import attach_points, distinct, one
 from toolkit.analysis.usage import read_usage, signature
@@ -36,8 +37,10 @@ def analyze(data: bytes, name: str = "") -> Analysis:
     if not programs:
         return Analysis(problem="its BPF object holds no programs")
     strings = _Strings(data)
-    attached = program_requirements(programs, strings, name, read_calls(data, objects[0]))
-    requirements = (*_types(objects), *attached, *_files(data))
+    calls = read_calls(data, objects[0])
+    attached = program_requirements(programs, strings, name, calls)
+    reads = (need for found in objects for need in needed_reads(found, strings, calls))
+    requirements = (*_types(objects), *(Requirement(any_of=(need,)) for need in reads), *attached, *_files(data))
     return Analysis(
         probes=attach_points(need for requirement in attached for need in requirement.any_of),
         requirements=distinct(requirements),
@@ -62,9 +65,8 @@ class _Strings:
 
 
 def _types(objects: tuple[BpfObject, ...]) -> tuple[Requirement, ...]:
-    """BTF, where the object is relocated against the kernel's types, and the fields that it must have."""
-    fields = [one(NeedKind.STRUCT_FIELD, field) for found in objects for field in found.fields]
-    return (one(NeedKind.BTF), *fields) if any(found.relocated for found in objects) else ()
+    """BTF, where the object is relocated against the kernel's types."""
+    return (one(NeedKind.BTF),) if any(found.relocated for found in objects) else ()
 
 
 def _files(data: bytes) -> Iterator[Requirement]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
-from toolkit.analysis.btf import BtfError, has_relocations, required_fields
+from toolkit.analysis.btf import BtfError, Relocations, has_relocations, read_relocations
+from toolkit.analysis.helpers import HELPERS
+from toolkit.model import Need, NeedKind
 
 _BPF_OBJECT = b"\x7fELF\x02\x01\x01"  # 64 bits, little endian
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
@@ -17,6 +19,8 @@ _ET_REL = 1
 _EXECUTABLE = 0x4  # SHF_EXECINSTR
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
+_INSTRUCTION = struct.Struct("<BBhi")
+_CALL = 0x85  # of a helper when its source register is 0, else of a function of the program or the kernel
 _PROGRAM_BITS, _SYMBOLS = 1, 2  # SHT_PROGBITS, SHT_SYMTAB
 _OBJECT, _FUNCTION = 1, 2  # STT_OBJECT, STT_FUNC
 _UNDEFINED = 0  # SHN_UNDEF
@@ -67,7 +71,7 @@ class BpfObject:
 
     programs: tuple[Program, ...]
     relocated: bool  # it needs the kernel's BTF to be loaded
-    fields: tuple[str, ...] = ()  # struct.field that it must find there
+    reads: dict[str, tuple[Need, ...]] = field(default_factory=dict)  # by section: fields and helper functions
     maps: int = 0  # how many maps a skeleton of it has
 
 
@@ -105,8 +109,10 @@ def _read(blob: bytes) -> BpfObject:
             raise ElfError("more programs than any tool has")
         types, extension = _data_of(blob, sections, ".BTF"), _data_of(blob, sections, ".BTF.ext")
         relocated = has_relocations(extension) or any(_typed(program.section) for program in programs)
-        fields = required_fields(types, extension) if types and extension else ()
-        return BpfObject(programs, relocated, fields, _count_maps(blob, sections))
+        found = read_relocations(types, extension) if types and extension else Relocations({}, frozenset())
+        asks = _asks_configuration(blob, sections)
+        reads = {} if asks else _list_reads(blob, sections, found)
+        return BpfObject(programs, relocated, reads, _count_maps(blob, sections) + asks)
     except (BtfError, struct.error, ValueError, IndexError) as error:
         raise ElfError(str(error) or type(error).__name__) from error
 
@@ -168,14 +174,40 @@ def _find_functions(blob: bytes, sections: tuple[Section, ...]) -> dict[int, lis
     return functions
 
 
+def _list_reads(blob: bytes, sections: tuple[Section, ...], found: Relocations) -> dict[str, tuple[Need, ...]]:
+    """What the programs of each section must find in the kernel: none of it is left to a question of the section."""
+    needs = {
+        section: [Need(kind=NeedKind.STRUCT_FIELD, name=name) for name in names]
+        for section, names in found.fields.items()
+    }
+    for section in sections:
+        code = section.kind == _PROGRAM_BITS and section.flags & _EXECUTABLE
+        if code and section.name not in found.asking:
+            helpers = dict.fromkeys(_list_helpers(section.data(blob)))
+            needs.setdefault(section.name, []).extend(Need(kind=NeedKind.HELPER, name=name) for name in helpers)
+    return {section: tuple(listed) for section, listed in needs.items()}
+
+
+def _list_helpers(code: bytes) -> Iterator[str]:
+    """The helper functions that instructions call, as far as not every kernel has them."""
+    whole = code[: len(code) // _INSTRUCTION.size * _INSTRUCTION.size]
+    for operation, registers, _, number in _INSTRUCTION.iter_unpack(whole):
+        if operation == _CALL and not registers >> 4 and number in HELPERS:
+            yield HELPERS[number]
+
+
 def _count_maps(blob: bytes, sections: tuple[Section, ...]) -> int:
-    """Those that it declares, and those that libbpf makes of its data and of the kernel's configuration."""
+    """Those that it declares, and those that libbpf makes of its data."""
     numbers = [number for number, section in enumerate(sections) if section.name == ".maps"]
     data = [one for one in sections if one.name.startswith((".data", ".rodata", ".bss")) and one.size]
-    symbols = tuple(_read_symbols(blob, sections))
-    declared = [one for one in symbols if one.section in numbers and one.kind == _OBJECT]
-    asks = any(one.section == _UNDEFINED and one.name.startswith(("CONFIG_", "LINUX_")) for one in symbols)
-    return len(declared) + len(data) + asks
+    symbols = _read_symbols(blob, sections)
+    return sum(one.section in numbers and one.kind == _OBJECT for one in symbols) + len(data)
+
+
+def _asks_configuration(blob: bytes, sections: tuple[Section, ...]) -> bool:
+    """Whether programs ask for the kernel's version or configuration, in one more map: they may have another way."""
+    asked = (one for one in _read_symbols(blob, sections) if one.section == _UNDEFINED)
+    return any(one.name.startswith(("CONFIG_", "LINUX_")) for one in asked)
 
 
 def _data_of(blob: bytes, sections: tuple[Section, ...], name: str) -> bytes:

@@ -148,10 +148,10 @@ def program_requirements(
         if program.section.startswith("?"):
             continue  # not loaded unless the tool asks for it
         needs = program_needs(program, strings)
-        groups.setdefault(_group(needs[0]), []).extend(needs)
+        groups.setdefault(group_of(needs[0]), []).extend(needs)
         operations.extend(_PLACEHOLDER_FOR.findall(program.section))
         if program.function not in calls.switched:
-            fixed.add(_group(needs[0]))
+            fixed.add(group_of(needs[0]))
     _direct(groups, calls)
     needed, switched = _split(groups, fixed)
     found = (*(Requirement(any_of=unique(needs)) for needs in needed), *_of_switched(switched, alone=not needed))
@@ -198,7 +198,8 @@ def _of_switched(needs: list[Need], *, alone: bool) -> tuple[Requirement, ...]:
     return (*found, one(NeedKind.KPROBE)) if tried and not alone else found
 
 
-def _group(need: Need) -> str:
+def group_of(need: Need) -> str:
+    """A key that programs for the same function or event share, whatever mechanism they use."""
     if need.kind in (NeedKind.KPROBE, NeedKind.FENTRY):
         return f"event {function_key(need.name)}" if need.name else "any function"
     if need.kind is NeedKind.TRACEPOINT:
