@@ -218,6 +218,14 @@ def test_a_kind_of_program_is_one_that_the_kernel_takes(need: str, status: Statu
     assert words in "".join(reason.text for reason in verdict.reasons)
 
 
+def test_a_helper_that_is_listed_but_not_compiled_in_is_missing() -> None:
+    variant = make_variant("bcc/inject", requirement("helper:bpf_override_return"))
+    facts = make_facts(features=Fact(value=frozenset({"helper:bpf_override_return"})))
+    assert "CONFIG_BPF_KPROBE_OVERRIDE is not set" in reasons(variant, facts)
+    with_it = msgspec.structs.replace(facts, config=Fact(value={"CONFIG_BPF_KPROBE_OVERRIDE": "y"}))
+    assert judge(variant, with_it).status is Status.RUNS
+
+
 def test_raw_tracepoints_that_the_kernel_refuses_block() -> None:
     facts = make_facts(program_kinds={"raw_tp": Fact(value=False, origin="EINVAL")})
     assert "takes no raw_tp" in reasons(make_variant("x/x", requirement("raw_tracepoint:sched_switch")), facts)

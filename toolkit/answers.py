@@ -227,9 +227,16 @@ def _raw_argument(event: str, argument: str, facts: Facts) -> Answer:
 
 
 def _feature(need: Need, facts: Facts) -> Answer:
+    option = HELPER_OPTIONS.get(need.name, "")
+    if option and facts.config.value is not None and facts.config.value.get(option, "n") != "y":
+        return Answer(False, f"this kernel has no helper {need.name} ({option} is not set)")
     if facts.features.value is None:
         return MET
     return _in_set(str(need), facts.features, f"this kernel has no BPF {need.kind.replace('_', ' ')} {need.name}")
+
+
+# Helpers that stand in the enumeration of every kernel, and are compiled into some.
+HELPER_OPTIONS = {"bpf_override_return": "CONFIG_BPF_KPROBE_OVERRIDE"}
 
 
 def _perf_event(need: Need, facts: Facts) -> Answer:
