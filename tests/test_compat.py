@@ -365,3 +365,26 @@ def test_a_program_of_which_the_probes_are_chosen_at_run_time() -> None:
     assert (verdict.status, verdict.blind) == (Status.PARTIAL, True)
     assert verdict.reasons[0].text == "there is no program or library python"
     assert judge(variant, make_facts(looked={"usdt:python": True})).status is Status.RUNS
+
+
+def test_what_is_for_other_machines() -> None:
+    variant = make_variant("bcc/x", requirement("platform:aarch64", "platform:s390x"))
+    assert (
+        reasons(variant, make_facts())
+        == "it is for aarch64, and this is x86_64; and it is for s390x, and this is x86_64"
+    )
+    assert judge(make_variant("bcc/x", requirement("platform:x86_64")), make_facts()).status is Status.RUNS
+    maker = make_variant("bcc/x", requirement("platform:GenuineIntel"))
+    assert judge(maker, make_facts()).status is Status.UNKNOWN
+    assert judge(maker, make_facts(looked={"platform:GenuineIntel": True})).status is Status.RUNS
+
+
+@pytest.mark.parametrize(("name", "family"), [("kprobe_events", "kprobes"), ("uprobe_events", "uprobes")])
+def test_files_that_tracefs_has_only_with_what_they_are_for(name: str, family: str) -> None:
+    variant = make_variant("bcc/bpflist", requirement(f"file:/sys/kernel/debug/tracing/{name}", essential=False))
+    assert judge(variant, make_facts()).status is Status.RUNS
+    without = judge(variant, make_facts(**{family: Fact(value=False, origin="by trial")}))
+    assert without.status is Status.PARTIAL
+    assert without.reasons[0].text == f"there is no file /sys/kernel/debug/tracing/{name}"
+    unknown = make_facts(**{family: Fact(unknown="not root")})
+    assert judge(variant, unknown).status is Status.UNKNOWN

@@ -177,6 +177,27 @@ def _looked(need: Need, facts: Facts) -> Answer:
 
 
 TRACED = frozenset({NeedKind.UPROBE, NeedKind.USDT})
+
+
+def _file(need: Need, facts: Facts) -> Answer:
+    """A path; of what tracefs has only with kprobes or uprobes, those tell, also where nobody looked."""
+    name = need.name.rpartition("/tracing/")[2]
+    known = {"kprobe_events": facts.kprobes, "uprobe_events": facts.uprobes}.get(name)
+    if known is None or not known.known:
+        return _looked(need, facts)
+    return MET if known.value else Answer(False, f"there is no file {need.name}")
+
+
+def _platform(need: Need, facts: Facts) -> Answer:
+    """A machine as uname(1) calls it, or a maker of processors as /proc/cpuinfo has it."""
+    if need.name not in MACHINES or not facts.machine:
+        return _looked(need, facts)
+    if need.name == facts.machine:
+        return MET
+    return Answer(False, f"it is for {need.name}, and this is {facts.machine}")
+
+
+MACHINES = frozenset({"x86_64", "i686", "aarch64", "armv7l", "ppc64le", "s390x", "riscv64", "loongarch64"})
 # {0} and {1}: what stands before and after the first colon of the name; {2}: the whole name.
 LOOKED_WORDS = {
     NeedKind.UPROBE: "function {1} in {0} to trace",
@@ -401,7 +422,7 @@ DECIDERS: dict[NeedKind, Callable[[Need, Facts], Answer]] = {
     NeedKind.USER_HEADER: _looked,
     NeedKind.HEADER_TEXT: _looked,
     NeedKind.PROGRAM: _looked,
-    NeedKind.FILE: _looked,
+    NeedKind.FILE: _file,
     NeedKind.PYTHON_MODULE: _looked,
-    NeedKind.PLATFORM: _looked,
+    NeedKind.PLATFORM: _platform,
 }

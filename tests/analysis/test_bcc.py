@@ -285,6 +285,33 @@ def test_what_an_option_asks_for_is_not_needed() -> None:
     ) == ["kprobe:tcp_both"]
 
 
+def test_files_of_the_kernel_that_it_opens() -> None:
+    found = read(
+        """
+        parser = argparse.ArgumentParser()
+        parser.add_argument("-v", "--verbosity", action="count", default=0)
+        parser.add_argument("--ebpf", action="store_true")
+        args = parser.parse_args()
+        def show(kind):
+            for line in open("/sys/kernel/debug/tracing/%s_events" % kind):
+                print(line)
+        if args.ebpf:
+            print(text)
+            exit()
+        if args.verbosity > 0:
+            show("kprobe")
+        with open("/sys/kernel/x") as file, open("/home/y") as other:
+            pass
+        try:
+            open("/sys/kernel/z")
+        except OSError:
+            pass
+        """
+    )
+    assert essential(found) == ["engine:bcc", "file:/sys/kernel/x"]
+    assert optional(found) == ["file:/sys/kernel/debug/tracing/kprobe_events"]
+
+
 def test_symbols_that_a_tool_looks_up_in_kallsyms() -> None:
     assert attached(
         """

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from toolkit.analysis.bcc_api import needed_release
 from toolkit.analysis.bcc_options import description_of, read_signature
 from toolkit.analysis.bcc_paths import Path, all_paths
-from toolkit.analysis.bcc_requirements import path_requirements, read_everywhere
+from toolkit.analysis.bcc_platforms import needed_platforms
+from toolkit.analysis.bcc_requirements import opened_files, path_requirements, read_everywhere
 from toolkit.analysis.bcc_text import Alternatives, attached_by_text, strip_comments
 from toolkit.analysis.bcc_values import all_nodes
 from toolkit.analysis.header import summary_of
@@ -53,8 +54,10 @@ def _analyze(tree: ast.Module, source: str) -> Analysis:
         needed_release(tree),
         *(_compiler() if _has_program(tree, paths.found) else ()),
         *(one(NeedKind.PYTHON_MODULE, module) for module in _foreign_modules(tree)),
+        *needed_platforms(tree),
         *_whole_host(paths.found),
         *path_requirements(paths),
+        *opened_files(paths),
         *(Requirement(any_of=(need,)) for need in read_everywhere(paths)),
         *(Requirement(any_of=needs) for needs in unfollowed),
     )

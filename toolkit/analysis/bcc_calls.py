@@ -45,6 +45,7 @@ class Seen:
     tried: list[Alternatives] = field(default_factory=list)  # of those, what was attached in a try
     symbols: list[Alternatives] = field(default_factory=list)
     read: list[Need] = field(default_factory=list)  # what its C text reads of the kernel
+    opened: list[str] = field(default_factory=list)  # files of the kernel that it opens
     trying: int = 0  # in how many try statements it is now
     compiled: bool = False  # it had a BPF program compiled
     lists_functions: bool = False  # it read the kprobe blacklist, and dies where there are no kprobes

@@ -44,6 +44,7 @@ class Expressions:
         self.decide = decide
         self.seen = seen
         self.scopes: list[dict[str, Value]] = [{"__name__": "__main__"}]
+        self.every_option = False  # as if the user had chosen each of them, as far as that does not end the tool
 
     def value(self, node: ast.expr | None) -> Value:
         """The value of an expression."""
@@ -184,6 +185,7 @@ class Expressions:
         if name == "BPF":
             compile_text(by_name, self.seen)
         elif name == "open" and given:
+            self._open(as_text(given[0]))
             return as_text(given[0])  # a file is what it is called: enough to know /proc/kallsyms
         elif name == "USDT":
             self.seen.attached.append((Need(kind=NeedKind.USDT),))
@@ -198,6 +200,10 @@ class Expressions:
             known = HOLE not in given[0] if isinstance(given[0], str) else bool(given[0])
             return len(given[0]) if known else UNKNOWN
         return UNKNOWN
+
+    def _open(self, path: str) -> None:
+        if path.startswith("/sys/") and HOLE not in path and not self.seen.trying:
+            self.seen.opened.append(path)
 
     def _call_method(self, node: ast.Attribute, given: tuple[Value, ...], by_name: dict[str, Value]) -> Value:
         owner = self.value(node.value)
@@ -219,7 +225,8 @@ class Expressions:
     ) -> Value:
         if method in DECLARING:
             names = tuple(name for name in given if isinstance(name, str))
-            parser.values[dest_of(names, by_name)] = declare(names, by_name)
+            chosen = declare(names, by_name)
+            parser.values[dest_of(names, by_name)] = UNKNOWN if self.every_option else chosen
         if method in _SAME_PARSER or method == "parse_args":
             return parser
         if method == "set_defaults":

@@ -43,6 +43,7 @@ class Paths:
 
     found: tuple[Path, ...]
     complete: bool
+    every_option: Path  # what it does when the user chooses what can be chosen
     ways: tuple[Path, ...] = ()  # the first path again, with other answers to what decides only how something is read
 
 
@@ -57,7 +58,10 @@ def all_paths(tree: ast.Module) -> Paths:
         run = _Run(given)
         found.append(run.follow(tree))
         waiting.extend((*run.answers[:number], False) for number in range(len(given), len(run.answers)))
-    return Paths(tuple(found), complete=not waiting, ways=_other_ways(tree, started))
+    generous = _Run(())
+    generous.every_option = True
+    every = generous.follow(tree)
+    return Paths(tuple(found), complete=not waiting, every_option=every, ways=_other_ways(tree, started))
 
 
 def _other_ways(tree: ast.Module, started: float) -> tuple[Path, ...]:
@@ -198,8 +202,8 @@ class _Run(Expressions):
         """A condition that only running would tell is taken to be what lets the tool go on."""
         known = self.condition(node.test)
         if known is None:
-            known = not _ends(node.body)
-            both = _returns(node.body) or (node.orelse and not _ends(node.orelse) and _attaches(node))
+            known = not ends(node.body)
+            both = _returns(node.body) or (node.orelse and not ends(node.orelse) and _attaches(node))
             if known and both:
                 known = self._decide(f"line {node.lineno}")
         self._block(node.body if known else node.orelse)
@@ -235,7 +239,7 @@ class _Run(Expressions):
             try:
                 self._block(node.body)
             except Ended:
-                if not node.handlers or _ends(node.handlers[0].body):
+                if not node.handlers or ends(node.handlers[0].body):
                     raise
             finally:
                 self.seen.trying -= bool(node.handlers)
@@ -254,7 +258,7 @@ class _Run(Expressions):
         self._block(node.body)
 
 
-def _ends(statements: Sequence[ast.stmt]) -> bool:
+def ends(statements: Sequence[ast.stmt]) -> bool:
     """Whether a block ends the tool or passes something over: exit(), raise, continue or a bare return is in it."""
     for statement in statements:
         if isinstance(statement, (ast.Raise, ast.Continue)):

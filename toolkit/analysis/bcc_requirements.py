@@ -11,7 +11,7 @@ from itertools import combinations
 
 from toolkit.analysis.bcc_paths import Path, Paths
 from toolkit.analysis.bcc_text import Alternatives
-from toolkit.analysis.needs import function_key, unique
+from toolkit.analysis.needs import function_key, one, unique
 from toolkit.model import Need, NeedKind, Requirement
 
 _MAX_SETS = 400
@@ -38,7 +38,7 @@ def path_requirements(paths: Paths) -> tuple[Requirement, ...]:
     optional = [key for key in needs if key not in covered]
     tried = frozenset(alternatives for path in tracing for alternatives in path.seen.tried)
     groups = _wanted(optional, per_path, needs, alone=not essential)
-    groups = [group for group in groups if not essential or any(one in tried for key in group for one in needs[key])]
+    groups = [group for group in groups if not essential or any(way in tried for key in group for way in needs[key])]
     extra = [Requirement(any_of=_needs_of(frozenset(group), needs), essential=False) for group in groups]
     return (*found, *extra)
 
@@ -49,6 +49,14 @@ def read_everywhere(paths: Paths) -> tuple[Need, ...]:
     texts = [path.seen for path in (*tracing, *paths.ways) if path.seen.compiled]
     common = frozenset.intersection(*(frozenset(seen.read) for seen in texts)) if texts else frozenset()
     return unique(need for seen in texts[:1] for need in seen.read if need in common)[:_MAX_READ]
+
+
+def opened_files(paths: Paths) -> tuple[Requirement, ...]:
+    """The files of the kernel that it opens whatever the host answers, and those that only an option asks for."""
+    tracing = [path for path in paths.found if path.works] or list(paths.found)
+    always = frozenset.intersection(*(frozenset(path.seen.opened) for path in tracing)) if tracing else frozenset()
+    names = (name for path in (*tracing[:1], paths.every_option) for name in path.seen.opened)
+    return tuple(one(NeedKind.FILE, name, essential=name in always) for name in dict.fromkeys(names))
 
 
 def _crowded(paths: list[Path]) -> frozenset[Key]:
