@@ -16,6 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "runs", "errors"),
     (
         "answers",
+        "mending",
         "versions",
         "troubles",
         "alternatives",

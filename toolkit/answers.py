@@ -10,33 +10,12 @@ import fnmatch
 import re
 from collections.abc import Callable, Set
 
+from toolkit.mending import TRACEFS_FIX, header_fix
 from toolkit.model import Engine, Fact, Facts, Need, NeedKind, Value
 from toolkit.versions import engine_version, find_missing_engine, parse_version
 
-# Whose kernel releases look how, and what installs their headers. A kernel of one's own, or of a cloud, has no such
-# package, and a command that cannot work is worse than none.
-HEADER_PACKAGES: tuple[tuple[frozenset[str], str, str], ...] = (
-    (
-        frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "pop", "kali"}),
-        r"-(amd64|arm64|armmp|powerpc64le|s390x|riscv64|generic|lowlatency|aws|azure|gcp|oracle|kvm|raspi|rpi|ibm)$",
-        "apt-get install -y linux-headers-{}",
-    ),
-    (
-        frozenset({"fedora", "rhel", "centos", "rocky", "almalinux", "ol", "amzn"}),
-        r"\.(fc|el|amzn)\d+",
-        "dnf install -y kernel-devel-{}",
-    ),
-    (
-        frozenset({"opensuse-leap", "opensuse-tumbleweed", "sles"}),
-        r"-default$",
-        "zypper install -y kernel-default-devel",
-    ),
-    (frozenset({"arch"}), r"-arch\d", "pacman -S --noconfirm linux-headers"),
-)
-
 WILDCARD = re.compile(r"[*?[]")
 BTF_TRACEPOINT = "btf_trace_"  # a typedef of each tracepoint, bare ones too (Linux 5.0, commit ac68154626ab)
-TRACEFS_FIX = "mount -t tracefs nodev /sys/kernel/tracing"
 
 
 class Answer(Value, frozen=True, kw_only=False):
@@ -354,15 +333,6 @@ def _headers(need: Need, facts: Facts) -> Answer:
     if facts.headers.known:
         return MET
     return Answer(False, f"no headers of kernel {facts.release} here", header_fix(facts))
-
-
-def header_fix(facts: Facts) -> str:
-    """How to get the running kernel's headers: the package that holds them, if this kernel came in a package."""
-    for names, kernels, command in HEADER_PACKAGES:
-        if facts.distribution in names and re.search(kernels, facts.release):
-            return command.format(facts.release)
-    where = f"/lib/modules/{facts.release}/build"
-    return f"build this kernel with CONFIG_IKHEADERS=m, or put its headers in {where}"
 
 
 def _kernel_symbol(need: Need, facts: Facts) -> Answer:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from toolkit.answers import TRACEFS_FIX, answer_need, find_loadable, header_fix
+from toolkit.answers import answer_need, find_loadable
 from toolkit.compat import find_missing_rights
+from toolkit.mending import TRACEFS_FIX, header_fix
 from toolkit.model import ATTACH_KINDS, Engine, Facts, Index, Value
 
 DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "pop", "kali"})

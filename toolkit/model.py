@@ -145,7 +145,6 @@ ATTACH_KINDS = frozenset(
 )
 
 
-# What lies outside the kernel, named by a path or a name: looked up for those that variants name.
 LOOKED_KINDS = frozenset(
     {
         NeedKind.UPROBE,
@@ -199,6 +198,7 @@ class Signature(Value, frozen=True):
     options: tuple[str, ...] = ()  # ("-p", "--pid"); empty for UNKNOWN means not known
     required: bool = False  # it prints its usage and ends when it gets no argument
     usage: str = ""
+    unsafe: bool = False  # bpftrace does what it asks for only with --unsafe: it starts programs, sends signals
 
 
 class Analysis(Value, frozen=True):

@@ -53,6 +53,12 @@ def test_every_provider_and_its_short_name(point: str, need: str) -> None:
     assert probes(read(f"{point} {{}}")) == [need]
 
 
+def test_functions_of_all_that_runs_are_chosen_at_run_time() -> None:
+    found = read("uprobe:*:f {}")
+    assert probes(found) == ["uprobe"]
+    assert not any(one.startswith("program") for one in essential(found))
+
+
 @pytest.mark.parametrize("point", ["BEGIN", "END", "begin", "end", "i:s:1", "interval:ms:10", "self:signal:SIGUSR1"])
 def test_bpftraces_own_events_need_nothing_of_the_host(point: str) -> None:
     found = read(f"{point} {{ exit(); }}")
@@ -176,6 +182,12 @@ def test_a_parameter_in_an_attach_point_must_be_given() -> None:
     found = read("uprobe:/bin/x:$1 {}")
     assert found.signature.required is True
     assert probes(found) == ["uprobe"]
+
+
+@pytest.mark.parametrize("call", ['system("date")', "signal(9)", "override(1)"])
+def test_what_bpftrace_does_only_with_unsafe(call: str) -> None:
+    assert read(f"kprobe:f {{ {call}; }}").signature.unsafe is True
+    assert read("kprobe:f { $signal = 1; print($signal); }").signature.unsafe is False
 
 
 def test_getopt_names_the_options() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.support.samples import make_facts, make_variant
 from toolkit.errors import CannotRun
 from toolkit.launch.plan import build_argv, build_environment, decide_deadline, make_plan, outlives_limit
-from toolkit.model import Choice, Engine, Status, Tool, Variant, Verdict
+from toolkit.model import Analysis, Choice, Engine, Risk, Signature, Status, Tool, Variant, Verdict
 from toolkit.runs import Limits
 
 
@@ -39,6 +40,18 @@ def test_engines_are_started_by_the_path_that_was_probed() -> None:
     assert build_argv(choice(program, "-m"), make_facts()) == ("/usr/bin/python3", "/usr/sbin/runqlat", "-m")
     with pytest.raises(CannotRun):
         build_argv(choice(program), make_facts(engines=()))
+
+
+def test_a_script_that_sends_signals_gets_unsafe_only_when_its_tool_is_of_the_class_that_must_be_allowed() -> None:
+    plain = make_variant("bpftrace/kill", engine=Engine.BPFTRACE)
+    script = msgspec.structs.replace(plain, analysis=Analysis(signature=Signature(unsafe=True)))
+    limits = Limits()
+    for risk, options in (((Risk.DESTRUCTIVE,), ("--unsafe",)), ((), ())):
+        tool = Tool(name="kill", category="app", risk=risk)
+        plan = make_plan(tool, choice(script, "9"), limits, make_facts(), {})
+        assert plan.argv == ("/usr/bin/bpftrace", *options, "/usr/sbin/kill", "9")
+    destructive = Tool(name="kill", category="app", risk=(Risk.DESTRUCTIVE,))
+    assert "--unsafe" not in make_plan(destructive, choice(plain), limits, make_facts(), {}).argv
 
 
 def test_the_environment_is_built_not_inherited() -> None:

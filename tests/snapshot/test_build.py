@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.samples import need
 from toolkit.catalog.load import Curated
-from toolkit.model import Analysis, Category, Engine, Found, Tool
+from toolkit.model import Analysis, Category, Engine, Found, Risk, Signature, Tool
 from toolkit.snapshot.build import Reader, analysis_key, build_index, hide_interpreter
 from toolkit.trust import find_distrust
 
@@ -47,6 +47,19 @@ def test_a_tool_that_nobody_curated_appears_under_a_guessed_category(tmp_path: P
     index = build_index(CURATED, (found(file, "diskthing"),), Reader(analyse))
     tool = next(tool for tool in index.tools if tool.name == "diskthing")
     assert (tool.category, tool.curated, tool.summary) == ("disk", False, "8 bytes")
+
+
+def test_a_tool_that_nobody_curated_must_be_allowed_when_it_sends_signals(tmp_path: Path) -> None:
+    file = tmp_path / "killer.bt"
+    file.write_text("kprobe:f { signal(9); }")
+
+    def analyse_unsafe(engine: Engine, data: bytes, name: str) -> Analysis:
+        return Analysis(signature=Signature(unsafe=b"signal(" in data))
+
+    index = build_index(CURATED, (found(file, "killer"),), Reader(analyse_unsafe))
+    assert next(tool for tool in index.tools if tool.name == "killer").risk == (Risk.DESTRUCTIVE,)
+    index = build_index(CURATED, (found(file, "killer"),), Reader(analyse))
+    assert next(tool for tool in index.tools if tool.name == "killer").risk == ()
 
 
 def test_the_folder_that_it_lies_in_is_a_better_guess(tmp_path: Path) -> None:

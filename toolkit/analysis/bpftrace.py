@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from toolkit.analysis.bpftrace_faults import find_fault
 from toolkit.analysis.bpftrace_lexer import (
@@ -28,6 +29,7 @@ from toolkit.analysis.usage import read_usage
 from toolkit.model import Analysis, Arguments, Need, NeedKind, Requirement, Signature
 
 _MAX_SOURCE = 1 << 18
+UNSAFE = frozenset({"system", "signal", "signal_thread", "override", "write_user"})  # only with --unsafe
 _INTERVALS = frozenset({"interval", "seconds", "period"})
 _COUNTS = frozenset({"count", "times", "rounds"})
 _INCLUDE = re.compile(r'#\s*include\s*[<"]([^>"]*)[>"]')
@@ -162,15 +164,17 @@ def _signature(script: Script, words: Words, points: tuple[Point, ...]) -> Signa
     """bpftrace itself takes the options; a program takes arguments by position, or by name with getopt()."""
     usage = usage_of(script.comment)
     found = [token for _, body in words for token in body]
+    unsafe = any(name.text in UNSAFE and after.text == "(" for name, after in pairwise(found))
     options = tuple(dict.fromkeys(f"--{name}" for name in _named_options(found)))
     in_point = any(point.chosen_at_run_time for point in points)
     if not in_point and not any(token.kind is TokenKind.PARAMETER for token in found):
         style = Arguments.OPTIONS if options else Arguments.NONE
-        return Signature(style=style, options=options, usage=usage)
+        return Signature(style=style, options=options, usage=usage, unsafe=unsafe)
     documented = read_usage(usage)
     counting = documented.style is Arguments.INTERVAL or (not usage and _counts_rounds(found))
     style = Arguments.INTERVAL if counting else Arguments.POSITIONAL
-    return Signature(style=style, options=options, required=in_point or documented.required, usage=usage)
+    required = in_point or documented.required
+    return Signature(style=style, options=options, required=required, usage=usage, unsafe=unsafe)
 
 
 def _counts_rounds(found: list[Token]) -> bool:

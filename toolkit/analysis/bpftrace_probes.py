@@ -29,6 +29,7 @@ _SHORT = {
     "it": "iter",
 }
 _OWN = frozenset({"begin", "end", "self", "test", "bench", "interval"})  # bpftrace's own events: no host lacks them
+_IN_FILES = frozenset({"uprobe", "uretprobe", "usdt"})
 _KERNEL_FUNCTION = {
     "kprobe": NeedKind.KPROBE,
     "kretprobe": NeedKind.KPROBE,
@@ -74,9 +75,9 @@ def read_point(text: str) -> Point:
     provider = _SHORT.get(provider, provider)
     if provider in _OWN:
         return Point(provider, parts, None)
-    if any("$" in part for part in parts):
+    if any("$" in part for part in parts) or (provider in _IN_FILES and parts[1:2] == ("*",)):
         return Point(provider, parts, Need(kind=_kind(provider)))
-    file = parts[1] if provider in ("uprobe", "uretprobe", "usdt") and len(parts) > 2 else ""
+    file = parts[1] if provider in _IN_FILES and len(parts) > 2 else ""
     return Point(provider, parts, Need(kind=_kind(provider), name=_name(provider, parts)), file)
 
 

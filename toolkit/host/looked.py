@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 USER_HEADERS = ("/usr/include", "/usr/local/include")
 ANY = frozenset("*?[")
 LARGEST_CACHE = 8 << 20
+MOST = 64  # files that a pattern is followed to
+DEEPEST = 16
 
 
 class Target(Value, frozen=True):
@@ -100,7 +102,7 @@ def _look(looker: Looker, need: Need) -> bool | None:
             return bool(_find_program(looker, need.name))
         case NeedKind.UPROBE:
             path, _, symbol = need.name.partition(":")
-            return _defines(looker, path, symbol)
+            return any(_defines(looker, one, symbol) for one in _match_paths(looker, path))
         case NeedKind.USDT:
             path, _, probe = need.name.partition(":")
             return _defines(looker, path, f"usdt:{probe}")
@@ -123,7 +125,7 @@ def _find_program(looker: Looker, name: str) -> str:
     A path stands for itself. A name is a program of the usual folders, or a library: libc, libssl.
     """
     if name.startswith("/"):
-        return name if looker.tree.exists(name) else ""
+        return next((one for one in _match_paths(looker, name) if looker.tree.exists(one)), "")
     if name.startswith("lib"):
         return _library(looker, name) or _find_executable(looker, name)
     return _find_executable(looker, name) or _library(looker, name)
@@ -138,6 +140,20 @@ def _library(looker: Looker, name: str) -> str:
     if name not in looker.libraries:
         looker.libraries[name] = _find_library(looker, name)
     return looker.libraries[name]
+
+
+def _match_paths(looker: Looker, path: str) -> tuple[str, ...]:
+    """The path itself, or of a pattern like /usr/lib/*/libc.so.6 what it matches."""
+    if ANY.isdisjoint(path) or not path.startswith("/"):
+        return (path,)
+    found: tuple[str, ...] = ("",)
+    for part in path.split("/")[1 : DEEPEST + 1]:
+        if ANY.isdisjoint(part):
+            found = tuple(f"{folder}/{part}" for folder in found)
+        else:
+            pairs = ((folder, name) for folder in found for name in looker.entries(folder or "/"))
+            found = tuple(f"{folder}/{name}" for folder, name in pairs if fnmatchcase(name, part))[:MOST]
+    return found
 
 
 def _find_library(looker: Looker, name: str) -> str:

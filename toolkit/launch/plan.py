@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toolkit.errors import CannotRun
-from toolkit.model import Choice, Engine, Facts, Tool
+from toolkit.model import Choice, Engine, Facts, Risk, Tool
 from toolkit.runs import Limits, Plan
 
 # Seconds that a tool which ends itself gets to start and to end, beyond the time that its arguments ask for: BCC's
@@ -37,7 +37,7 @@ def make_plan(
         tool=tool.name,
         category=tool.category,
         choice=choice,
-        argv=build_argv(choice, facts, stdbuf),
+        argv=build_argv(choice, facts, stdbuf, unsafe=Risk.DESTRUCTIVE in tool.risk),
         env=build_environment(environ),
         limits=limits,
         deadline=deadline,
@@ -65,10 +65,16 @@ def outlives_limit(plan: Plan) -> bool:
     return not plan.asked and plan.choice.duration is not None and plan.choice.duration > plan.deadline
 
 
-def build_argv(choice: Choice, facts: Facts, stdbuf: str = "") -> tuple[str, ...]:
-    """The argument list that starts a variant; no shell ever reads it."""
+def build_argv(choice: Choice, facts: Facts, stdbuf: str = "", *, unsafe: bool = False) -> tuple[str, ...]:
+    """The argument list that starts a variant; no shell ever reads it.
+
+    `unsafe` tells that the tool is of the class destructive, so that whoever runs it had to allow that; without it
+    bpftrace itself refuses a script that starts programs or sends signals.
+    """
     found = choice.variant.found
     match found.engine:
+        case Engine.BPFTRACE if unsafe and choice.variant.analysis.signature.unsafe:
+            return (*_engine_argv(found.engine, facts), "--unsafe", found.path, *choice.arguments)
         case Engine.BPFTRACE | Engine.BCC:
             return (*_engine_argv(found.engine, facts), found.path, *choice.arguments)
         case Engine.NATIVE:

@@ -12,7 +12,7 @@ import msgspec
 from toolkit import analysis
 from toolkit.catalog.guess import guess_category
 from toolkit.catalog.load import Curated
-from toolkit.model import LOOKED_KINDS, Analysis, Engine, Found, Index, Need, Tool, Variant
+from toolkit.model import LOOKED_KINDS, Analysis, Engine, Found, Index, Need, Risk, Tool, Variant
 from toolkit.troubles import find_troubles
 from toolkit.trust import read_trusted
 
@@ -123,6 +123,7 @@ def _take_file(one: Found, names: dict[str, str], reader: Reader) -> Variant | U
 def _join_tools(curated: Curated, variants: tuple[Variant, ...]) -> tuple[Tool, ...]:
     tools = {tool.name: tool for tool in curated.tools}
     categories = {category.name for category in curated.categories}
+    unsafe = {variant.tool for variant in variants if variant.analysis.signature.unsafe}
     for variant in variants:
         if variant.tool not in tools:
             hint = variant.found.category
@@ -130,6 +131,7 @@ def _join_tools(curated: Curated, variants: tuple[Variant, ...]) -> tuple[Tool, 
                 name=variant.tool,
                 category=hint if hint in categories else guess_category(variant.analysis.probes),
                 summary=variant.analysis.summary[:80],
+                risk=(Risk.DESTRUCTIVE,) if variant.tool in unsafe else (),
                 curated=False,
             )
     return tuple(tools[name] for name in sorted(tools))

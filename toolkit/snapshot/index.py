@@ -15,7 +15,7 @@ from toolkit.paths import Paths, check_state_owner, data_folder, write_atomicall
 if TYPE_CHECKING:
     from toolkit.snapshot.build import Reader
 
-LAYOUT = 1  # raise it when the meaning of a stored index changes without its types changing
+LAYOUT = 2  # raise it when the meaning of a stored index changes without its types changing
 
 
 class Stamp(Value, frozen=True):
