@@ -115,6 +115,7 @@ def change(**paths: Any) -> bytes:
         (gzip.compress(WHOLE)[:30] + b"\xff" * 30, "damaged"),
         (change(facts__release=5), "Expected `str`, got `int` - at `$.facts.release`"),
         (change(facts__future={}), "unknown field `future`"),
+        (change(**{"facts__\x1b[2J": {}}), "unknown field `?[2J`"),
         (change(facts__bpf={"value": "yes"}), "Expected `bool"),
         (change(facts__bpf={}), "bpf needs a value or a reason"),
         (change(facts__bpf={"value": True, "unknown": "no"}), "bpf needs a value or a reason"),

@@ -176,4 +176,6 @@ def _list_texts(value: object) -> Iterator[str]:
 
 
 def _refuse(path: Path, why: str) -> UsageError:
+    # A type checker's message quotes what it found, such as the name of a field.
+    why = "".join(sign if sign.isprintable() else "?" for sign in why[:300])
     return UsageError(f"{path} is no file of facts: {why}", fix="write one with: toolkit facts --export FILE")
