@@ -156,6 +156,8 @@ class TestReal:
 
     def test_what_cannot_be_tried_says_why(self, toolkit: Toolkit) -> None:
         assert toolkit("verify", "nosuchtool").returncode == 127
+        absent = toolkit("verify", "netsize")  # of the book: nobody synced here
+        assert (absent.returncode, absent.stderr.count("no variant of netsize is on this host")) == (126, 1)
         done = toolkit("verify", "bcc/reset-trace", "bcc/biolatpcts")
         assert done.returncode == 126
         assert "it is destructive: --allow destructive tries it" in done.stdout

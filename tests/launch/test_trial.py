@@ -11,7 +11,7 @@ import pytest
 from toolkit.choose import judge_all
 from toolkit.errors import CannotRun
 from toolkit.host import probe_facts
-from toolkit.launch.trial import KEPT, Tail, Watch, try_variant
+from toolkit.launch.trial import KEPT, Ends, Watch, try_variant
 from toolkit.launch.workload import workload
 from toolkit.model import Choice, Index, Tool, Variant
 from toolkit.paths import Paths
@@ -51,11 +51,17 @@ def test_one_that_burns_the_cpu_is_stopped_at_once() -> None:
     assert watch.heavy == pytest.approx(0.6)
 
 
-def test_of_what_a_tool_prints_only_the_beginning_is_held() -> None:
-    tail = Tail()
-    for _ in range(100):
-        assert tail.take(b"x" * 1000, lambda: False) == ""
-    assert len(tail.data) == KEPT
+def test_of_what_a_tool_prints_both_ends_are_held() -> None:
+    ends = Ends()
+    for number in range(20_000):
+        assert ends.take(b"line %d\n" % number, lambda: False) == ""
+    assert ends.data.startswith(b"line 0\n")
+    assert ends.data.endswith(b"\nline 19999\n")
+    assert len(ends.data) < 2 * KEPT + 2
+    short = Ends()
+    for data in (b"a" * (KEPT - 1), b"bc", b"d\n"):
+        short.take(data, lambda: False)
+    assert short.data == b"a" * (KEPT - 1) + b"bcd\n"
 
 
 needs_all = [pytest.mark.root, pytest.mark.bpf, pytest.mark.bpftrace, pytest.mark.packages]

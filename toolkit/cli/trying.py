@@ -16,7 +16,7 @@ from toolkit.catalog.query import resolve_name
 from toolkit.choose import Misfit, fit_arguments
 from toolkit.cli.session import Session
 from toolkit.compat import find_missing_rights, judge
-from toolkit.errors import CannotRun, ToolkitError
+from toolkit.errors import CannotRun, StateError, ToolkitError
 from toolkit.launch.guard import GATED, find_pressure
 from toolkit.launch.trial import try_variant
 from toolkit.launch.workload import workload
@@ -213,7 +213,7 @@ def _try_one(session: Session, one: Candidate, rules: Rules, pid: int, caught: C
             trial = try_variant(
                 one.tool, choice, session.facts, name_kernel(), rules.seconds, lambda: bool(caught.number)
             )
-    except CannotRun as error:
+    except (CannotRun, StateError) as error:  # a sync may have removed its snapshot
         return _leave_out(one, error.what)
     if isinstance(trial, int):
         caught.number = trial - 128

@@ -75,6 +75,8 @@ def command(
     if propose and not (names or everything or changed):
         return _print_known(session)
     candidates = list_candidates(session, names)
+    if names and not candidates:
+        raise CannotRun(f"no variant of {', '.join(names)} is on this host", fix="`toolkit doctor` names the packages")
     chosen = keep_changed(session, candidates) if changed else candidates
     rules = Rules(seconds=float(seconds), allowed=tuple(map(Risk, allow)), wait=float(wait))
     course = _try(session, chosen, rules, quiet=as_json)

@@ -21,7 +21,7 @@ from toolkit.trials import decide, list_lacks, name_engines
 GRACE = 5.0  # seconds between SIGINT and SIGTERM
 NICE = 10
 OUTPUT = 4 << 20  # bytes of either stream; more ends the trial, which has shown what it was for
-KEPT = 16 << 10  # bytes of each stream in which the engine's complaints are looked for, in memory only
+KEPT = 16 << 10  # bytes of each end of a stream in which the engine's complaints are looked for, in memory only
 
 STEADY = 0.7  # seconds for which what is attached must not change
 UNSEEN = 2.0  # the same while no event came
@@ -60,16 +60,23 @@ class Watch:
 
 
 @dataclass
-class Tail:
-    """The beginning of a stream; the rest is let go."""
+class Ends:
+    """The beginning and the end of a stream: a compiler tells the cause first, a verifier last."""
 
-    data: bytes = b""
+    first: bytes = b""
+    last: bytes = b""
 
     def take(self, data: bytes, _: Callable[[], bool]) -> str:
-        """Keep what still fits."""
-        if len(self.data) < KEPT:
-            self.data += data[: KEPT - len(self.data)]
+        """Keep what is at either end."""
+        room = KEPT - len(self.first)
+        self.first += data[:room]
+        self.last = (self.last + data[room:])[-KEPT:]
         return ""
+
+    @property
+    def data(self) -> bytes:
+        """What is kept; where something is left out between, the line that it cut is left out too."""
+        return self.first + (b"\n" + self.last.partition(b"\n")[2] if len(self.last) == KEPT else self.last)
 
 
 def try_variant(
@@ -85,7 +92,7 @@ def try_variant(
     plan = make_plan(tool, choice, limits, facts, {}, duration=seconds)
     check_file(variant)
     check_programs(plan)
-    watch, stdout, stderr = Watch(), Tail(), Tail()
+    watch, stdout, stderr = Watch(), Ends(), Ends()
     began = time.time()
     sinks = Sinks(
         stdout=stdout.take, stderr=stderr.take, cost=lambda _: None, enough=lambda cost: watch.look(cost) or stopping()
