@@ -28,7 +28,7 @@ from toolkit.analysis.needs import attach_points, distinct, one
 from toolkit.analysis.usage import read_usage
 from toolkit.model import Analysis, Arguments, Need, NeedKind, Requirement, Signature
 
-_MAX_SOURCE = 1 << 18
+_MAX_SOURCE = 1 << 16
 UNSAFE = frozenset({"system", "signal", "signal_thread", "override", "write_user"})  # only with --unsafe
 _INTERVALS = frozenset({"interval", "seconds", "period"})
 _COUNTS = frozenset({"count", "times", "rounds"})

@@ -106,15 +106,15 @@ def _of_maps(uses: list[MapUse], words: Words) -> Iterator[str]:
 
 def map_uses(body: tuple[Token, ...]) -> Iterator[MapUse]:
     """Every place of a body where a map stands."""
-    calls: list[str] = []
+    calls: list[str] = [""]  # the innermost named call at each depth
     for number, word in enumerate(body):
         before = body[number - 1] if number else None
         if word.kind is TokenKind.SYMBOL and word.text == "(":
-            calls.append(before.text if before is not None and before.kind is TokenKind.WORD else "")
-        elif word.kind is TokenKind.SYMBOL and word.text == ")" and calls:
+            calls.append(before.text if before is not None and before.kind is TokenKind.WORD else calls[-1])
+        elif word.kind is TokenKind.SYMBOL and word.text == ")" and len(calls) > 1:
             calls.pop()
         elif word.kind is TokenKind.MAP:
-            yield _use(body, number, next((name for name in reversed(calls) if name), ""))
+            yield _use(body, number, calls[-1])
 
 
 def _use(body: tuple[Token, ...], number: int, call: str) -> MapUse:

@@ -81,15 +81,18 @@ def _named_in_calls(body: Body) -> Iterator[Requirement]:
 
 def _maps_of_pruned_probes(bodies: tuple[Body, ...], blocks: tuple[Block, ...]) -> Iterator[Requirement]:
     """A map that is read in one probe must be set in one that is left: what cannot attach goes before types count."""
-    setting: dict[str, list[Block]] = {}
     uses = [tuple(map_uses(body)) for body in bodies]
-    for found, block in zip(uses, blocks, strict=True):
-        for name in dict.fromkeys(use.name for use in found if use.sets):
-            setting.setdefault(name, []).append(block)
-    for found, block in zip(uses, blocks, strict=True):
-        for name in dict.fromkeys(use.name for use in found if not use.sets):
-            setters = setting.get(name, [])
-            if block in setters or not setters or any(len(one.places) < len(one.points) for one in setters):
-                continue
-            needs = unique(need for setter in setters for _, need in setter.places)
-            yield Requirement(any_of=needs, since=STRICT[0])
+    setting: dict[str, dict[int, Block]] = {}
+    reading: dict[str, set[int]] = {}
+    for number, (found, block) in enumerate(zip(uses, blocks, strict=True)):
+        for use in found:
+            if use.sets:
+                setting.setdefault(use.name, {})[number] = block
+            else:
+                reading.setdefault(use.name, set()).add(number)
+    for name, setters in setting.items():
+        elsewhere = reading.get(name, set()) - setters.keys()
+        if elsewhere and all(len(block.places) == len(block.points) for block in setters.values()):
+            yield Requirement(
+                any_of=unique(need for block in setters.values() for _, need in block.places), since=STRICT[0]
+            )

@@ -43,18 +43,21 @@ def _deletes_several(words: tuple[Token, ...], number: int) -> bool:
 
 def _reads_what_a_closed_block_set(words: tuple[Token, ...]) -> bool:
     """Whether a variable is read that was set only in a block which is over: 0.22 gave variables scopes."""
-    scopes: list[set[str]] = [set()]
+    scopes: list[list[str]] = [[]]  # what each block that is open added
+    visible: set[str] = set()
     over: set[str] = set()
     for number, word in enumerate(words):
         if word.text == "{":
-            scopes.append(set())
+            scopes.append([])
         elif word.text == "}" and len(scopes) > 1:
-            over |= scopes.pop()
-        elif word.kind is TokenKind.VARIABLE and not any(word.text in scope for scope in scopes):
+            over.update(scopes[-1])
+            visible.difference_update(scopes.pop())
+        elif word.kind is TokenKind.VARIABLE and word.text not in visible:
             before = [one.text for one in words[max(number - 2, 0) : number]]
             declared = before[-1:] in (["let"], ["for"]) or before == ["for", "("]
             if declared or (number + 1 < len(words) and words[number + 1].text == "="):
-                scopes[-1].add(word.text)
+                scopes[-1].append(word.text)
+                visible.add(word.text)
             elif word.text in over:
                 return True
     return False

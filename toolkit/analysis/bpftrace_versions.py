@@ -75,6 +75,7 @@ _CONFIG_KEYS: dict[str, Version] = {
 }
 _DURATIONS = ("ns", "us", "ms", "s", "m", "h", "d")
 _STATEMENT_ENDS = frozenset({"", ";", "{", "}", "/", ")"})
+_LONGEST_KEY = 40  # words: so that brackets that never close do not cost the square of their number
 _NOTHING = Token(TokenKind.SYMBOL, "")
 
 
@@ -155,7 +156,7 @@ def _of_pointer(words: tuple[Token, ...], number: int, pointers: set[str]) -> It
 def _of_key(words: tuple[Token, ...], number: int) -> Iterator[Version]:
     """A tuple as a key: `@[(1, 2)]`; a cast or a calculation in parentheses is none."""
     depth = 0
-    for word in words[number:]:
+    for word in words[number : number + _LONGEST_KEY]:
         depth += (word.text == "(") - (word.text == ")")
         if depth == 1 and word.text == ",":
             yield (0, 22)
@@ -168,11 +169,12 @@ def past_key(words: tuple[Token, ...], number: int) -> int:
     if number >= len(words) or words[number].text != "[":
         return number
     depth = 0
-    for place in range(number, len(words)):
+    end = min(number + _LONGEST_KEY, len(words))
+    for place in range(number, end):
         depth += (words[place].text == "[") - (words[place].text == "]")
         if depth == 0:
             return place + 1
-    return len(words)
+    return end
 
 
 def _of_word(word: str, before: str, following: tuple[Token, ...]) -> Iterator[Version]:
