@@ -126,7 +126,7 @@ def compare(truth: Path, place: Place, troubles: tuple[Trouble, ...]) -> tuple[S
                 said=str(said.status),
                 bare=str(bare.status),
                 cause=line.cause,
-                why="; ".join(reason.text for reason in said.reasons),
+                why="; ".join(reason.text for reason in said.reasons).replace(str(place.root), ""),
             )
         )
     told = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))

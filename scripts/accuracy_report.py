@@ -86,8 +86,9 @@ its text or ELF and the captured facts of a kernel, and held against what happen
 **How the truth was taken.** Every tool ran alone for some seconds as root under a light workload: files written and
 synced, processes, a loopback TCP connection. What counts is the kernel's word: the programs that were loaded, their
 links and perf events, and how often they ran. *runs*: all that it meant to attach was attached. *partial*: it went on
-without some of its probes, or without any. *blocked*: it gave up. The Debian kernels ran in QEMU with software
-emulation, each with the engines of a release of Debian and its own headers (`scripts/kernel-matrix`).
+without some of its probes, or without any. *blocked*: it gave up. Kernels called debian ran in QEMU with software
+emulation, their headers installed (`scripts/kernel-matrix`); minimal-6.18 is a cloud machine without kprobes, modules
+and headers, where fentry is refused. Engines called debian12 are those of Debian 12's packages, and so on.
 """
 
 
@@ -98,6 +99,10 @@ def _write_overview(sets: tuple[Set, ...], by_set: dict[tuple[str, str], tuple[O
     ]
     every = tuple(outcome for outcomes in by_set.values() for outcome in outcomes)
     rows = [(one.kernel, one.engines, by_set[one.kernel, one.engines]) for one in sets]
+    rows += [
+        ("all", f"{engine} tools alone", tuple(one for one in every if one.engine == engine))
+        for engine in sorted({one.engine for one in every})
+    ]
     for kernel, engines, outcomes in [*rows, ("**all**", "", every)]:
         bare = Counter((one.truth, one.bare) for one in outcomes)
         shares = f"{agreement(count(outcomes)):.1%} | {agreement(bare):.1%}"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
+import signal
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -12,11 +16,22 @@ from scripts.kernel_matrix.classify import write_line
 from scripts.kernel_matrix.machine import Machine, boot, write_job
 from scripts.kernel_matrix.roots import make_image, prepare_kernel, read_release
 from scripts.kernel_matrix.table import CACHE, Kernel, Table, read_table
-from scripts.kernel_matrix.tasks import list_tasks
+from scripts.kernel_matrix.tasks import Task, list_tasks
 from toolkit.model import Engine
+
+# The programs that it starts, and Debian's packages of them.
+NEEDED = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "debootstrap": "debootstrap",
+    "busybox": "busybox-static",
+    "depmod": "kmod",
+    "mke2fs": "e2fsprogs",
+    "dpkg-deb": "dpkg",
+}
 
 
 def main() -> None:
+    """The command."""
     table = read_table()
     parser = argparse.ArgumentParser(prog="kernel-matrix", description=__doc__)
     parser.add_argument("kernels", nargs="*", metavar="KERNEL", help="of " + ", ".join(table.kernels))
@@ -27,34 +42,60 @@ def main() -> None:
     parser.add_argument("--silence", type=float, default=900, help="seconds after which a guest counts as hung")
     parser.add_argument("--accelerator", default="tcg", choices=("tcg", "kvm"), help="of QEMU; tcg needs no hardware")
     options = parser.parse_args()
-    for name in options.kernels:
-        if name not in table.kernels:
-            parser.error(f"no kernel {name}: choose of {', '.join(table.kernels)}")
-    for name in options.kernels or table.kernels:
-        take_truth(table, table.kernels[name], options)
+    problem = find_problem(table, options)
+    if problem:
+        parser.error(problem)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the machine is ended too
+    try:
+        for name in options.kernels or table.kernels:
+            take_truth(table, table.kernels[name], options)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def find_problem(table: Table, options: argparse.Namespace) -> str:
+    """Why this cannot be done, or nothing."""
+    unknown = [name for name in options.kernels if name not in table.kernels]
+    if unknown:
+        return f"no kernel {unknown[0]}: choose of {', '.join(table.kernels)}"
+    wrong = [name for name in options.engines.split(",") if name not in tuple(Engine)]
+    if wrong:
+        return f"no engine {wrong[0]}: choose of {', '.join(Engine)}"
+    if any("@" not in one.partition("=")[0] or not Path(one.partition("=")[2]).is_dir() for one in options.tree):
+        return "a tree is NAME@COMMIT=FOLDER"
+    missing = [package for program, package in NEEDED.items() if not shutil.which(program)]
+    if missing:
+        return f"install first: apt-get install {' '.join(missing)}"
+    return "" if os.geteuid() == 0 else "needs root, for debootstrap and chroot"
 
 
 def take_truth(table: Table, kernel: Kernel, options: argparse.Namespace) -> None:
+    """All that has not been seen yet of what is asked for on one kernel; it may take several boots."""
     suite = table.suites[kernel.suite]
     root = prepare_kernel(options.cache, suite, kernel)
     image = options.cache / "images" / f"{kernel.name}.ext4"
     make_image(root, image)
-    engines = {Engine(one) for one in options.engines.split(",")}
-    trees = {name: Path(folder) for name, _, folder in (one.partition("=") for one in options.tree)}
     folder = options.cache / "runs" / kernel.name
     folder.mkdir(parents=True, exist_ok=True)
+    machine = Machine(root, image, folder, options.cache / "facts" / kernel.name, options.accelerator)
+    trees = {name: Path(place) for name, _, place in (one.partition("=") for one in options.tree)}
+    engines = {Engine(one) for one in options.engines.split(",")}
     seen = folder / f"{suite.engines}.seen.jsonl"
-    waiting = list_tasks(root, trees, engines, options.only)
     done = {json.loads(line)["id"] for line in seen.read_text().splitlines()} if seen.exists() else set()
-    waiting = [task for task in waiting if task["id"] not in done]
-    while waiting:
-        print(f"{kernel.name}: booting {read_release(root)} for {len(waiting)} tools", flush=True)
-        before = len(waiting)
-        machine = Machine(root, image, folder, options.cache / "facts" / kernel.name, options.accelerator)
-        waiting = run_guest(machine, waiting, trees, seen, options.silence)
-        if len(waiting) == before:
-            raise SystemExit(f"{kernel.name}: the guest told nothing; see {folder / 'console'}")
-    write_truth(seen, options.cache / "truth" / f"{kernel.name}.{suite.engines}.jsonl")
+    waiting = [task for task in list_tasks(root, trees, engines, options.only) if task.id not in done]
+    suspect = ""
+    try:
+        while waiting:
+            print(f"{kernel.name}: booting {read_release(root)} for {len(waiting)} tools", flush=True)
+            write_job(folder / "job.tar", [task.to_json() for task in waiting], trees)
+            waiting, last = run_guest(machine, waiting, seen, options.silence)
+            if waiting and not last:
+                sys.exit(f"{kernel.name}: the guest told nothing; see {folder / 'console'}")
+            if last and last == suspect:  # it was the end of two guests
+                write_seen(seen, waiting.pop(0), {"id": last, "failed": "the guest died or hung"})
+            suspect = last
+    finally:
+        write_truth(seen, options.cache / "truth" / f"{kernel.name}.{suite.engines}.jsonl")
 
 
 def write_truth(seen: Path, truth: Path) -> None:
@@ -62,6 +103,28 @@ def write_truth(seen: Path, truth: Path) -> None:
     lines = [json.dumps(write_line(json.loads(line))) + "\n" for line in seen.read_text().splitlines()]
     truth.parent.mkdir(parents=True, exist_ok=True)
     truth.write_text("".join(lines))
+
+
+def run_guest(machine: Machine, tasks: list[Task], seen: Path, silence: float) -> tuple[list[Task], str]:
+    """Boot once and append what is seen of each tool; what is left when the guest ended early, and what it died of."""
+    waiting = {task.id: task for task in tasks}
+    last = ""
+    for told in boot(machine, silence):
+        if "starts" in told:
+            if not last:
+                unpack_facts(machine.folder / "facts.tar", machine.facts)
+            last = told["starts"]
+        elif "id" in told:
+            write_seen(seen, waiting.pop(told["id"]), told)
+            print(f"  {told.get('seconds', 0):6.1f} s {told['id']}", flush=True)
+    return list(waiting.values()), last
+
+
+def write_seen(seen: Path, task: Task, told: dict[str, Any]) -> None:
+    """Append what was seen of a tool, with what names it in a line of truth."""
+    kept = {key: getattr(task, key) for key in ("source", "file", "stem", "engine", "args")}
+    with seen.open("a") as file:
+        file.write(json.dumps({**kept, **told}) + "\n")
 
 
 def unpack_facts(disk: Path, into: Path) -> None:
@@ -72,34 +135,6 @@ def unpack_facts(disk: Path, into: Path) -> None:
             stream = archive.extractfile(member) if member.isreg() else None
             if stream:
                 (into / Path(member.name).name).write_bytes(stream.read())
-
-
-def run_guest(
-    machine: Machine, tasks: list[dict[str, Any]], trees: dict[str, Path], seen: Path, silence: float
-) -> list[dict[str, Any]]:
-    """Boot once, append what is seen of each tool, and return the tasks that are left when the guest ended early."""
-    write_job(machine.folder / "job.tar", tasks, trees)
-    waiting = {task["id"]: task for task in tasks}
-    started = ""
-    with seen.open("a") as file:
-        for told in boot(machine, silence):
-            if "starts" in told:
-                if not started:
-                    unpack_facts(machine.folder / "facts.tar", machine.facts)
-                started = told["starts"]
-            elif "id" in told:
-                task = waiting.pop(told["id"])
-                write_seen(file, task, told)
-                print(f"  {told.get('seconds', 0):6.1f} s {told['id']}", flush=True)
-        if started in waiting:  # the guest died of it
-            write_seen(file, waiting.pop(started), {"id": started, "failed": "the guest died or hung"})
-    return list(waiting.values())
-
-
-def write_seen(file: Any, task: dict[str, Any], told: dict[str, Any]) -> None:
-    kept = {key: task[key] for key in ("source", "file", "stem", "engine", "args")}
-    file.write(json.dumps({**kept, **told}) + "\n")
-    file.flush()
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def make_initramfs(root: Path, into: Path) -> None:
     write_cpio(files, into)
 
 
-def write_job(into: Path, tasks: list[dict[str, Any]], trees: dict[str, Path]) -> None:
+def write_job(into: Path, tasks: list[dict[str, object]], trees: dict[str, Path]) -> None:
     """The disk with the work: our scripts, the tasks, and the files of upstreams, as a tar without a file system."""
     with tarfile.open(into, "w") as archive:
         for path in (HERE / "start", HERE / "guest.py", HERE / "load.py", HERE.parent / "capture-facts"):

@@ -1,4 +1,4 @@
-"""No text makes the reader of bpftrace programs raise, or take more than its length: real ones damaged, hostile ones."""
+"""No text makes the reader of bpftrace programs raise, or take more than its length: damaged ones, hostile ones."""
 
 from __future__ import annotations
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from scripts.kernel_matrix.__main__ import main
 from scripts.kernel_matrix.classify import classify, write_line
 from scripts.kernel_matrix.machine import write_cpio
 from scripts.kernel_matrix.roots import PARTS, read_versions
 from scripts.kernel_matrix.table import read_table
-from scripts.kernel_matrix.tasks import ARGUMENTS, list_tasks
+from scripts.kernel_matrix.tasks import list_tasks, read_calls
 from tests.conftest import ROOT
 from toolkit.model import Engine
 
@@ -45,10 +45,9 @@ def test_the_table_is_whole() -> None:
 
 
 def test_arguments_name_engines_that_there_are() -> None:
-    data = yaml.safe_load(ARGUMENTS.read_text())
-    engines = {key.split("/")[0] for key in data["calls"] if "/" in key}
-    assert engines <= set(Engine)
-    assert all(isinstance(word, str) for calls in data["calls"].values() for words in calls for word in words)
+    calls = read_calls().calls
+    assert {key.split("/")[0] for key in calls if "/" in key} <= set(Engine)
+    assert all(isinstance(word, str) for several in calls.values() for words in several for word in words)
 
 
 def test_what_runs_in_a_guest_stands_alone() -> None:
@@ -131,10 +130,11 @@ def test_tasks_are_a_roots_tools_with_their_arguments(tmp_path: Path) -> None:
     for name in ("threaded", "vfscount"):
         (tmp_path / f"usr/sbin/{name}.bt").write_text("BEGIN {}")
     tasks = list_tasks(tmp_path, {}, {Engine.BPFTRACE}, "")
-    assert [task["argv"] for task in tasks] == [
-        ["/usr/bin/bpftrace", "/usr/sbin/threaded.bt", "{pid}"],
-        ["/usr/bin/bpftrace", "/usr/sbin/vfscount.bt"],
+    assert [task.argv for task in tasks] == [
+        ("/usr/bin/bpftrace", "/usr/sbin/threaded.bt", "{pid}"),
+        ("/usr/bin/bpftrace", "/usr/sbin/vfscount.bt"),
     ]
+    assert tasks[0].id == "packages:bpftrace /usr/sbin/threaded.bt {pid}"
     assert list_tasks(tmp_path, {}, {Engine.NATIVE}, "") == []
 
 
@@ -144,3 +144,11 @@ def test_an_initramfs_is_one_that_cpio_reads(tmp_path: Path) -> None:
     assert data.startswith(b"070701")
     assert len(data) % 4 == 0
     assert data.count(b"070701") == 3
+
+
+def test_what_is_asked_wrongly_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for words, said in ((["no-such"], "no kernel no-such"), (["--engines", "perl"], "no engine perl")):
+        monkeypatch.setattr(sys, "argv", ["kernel-matrix", *words])
+        with pytest.raises(SystemExit):
+            main()
+        assert said in capsys.readouterr().err
