@@ -65,7 +65,8 @@ def command(
     Tools that are sensitive or destructive need --allow; those that need an argument cannot be tried. What tools
     print is thrown away. --propose without a TOOL tries nothing: it prints what is known from earlier trials.
 
-    Exits with 0 when trials were made, whatever came of them; 126 when none could be made; 130 when interrupted.
+    Exits with 0 when trials were made, whatever came of them, or --changed left none to make; 126 when none could be
+    made; 130 when interrupted.
     """
     if everything and names:
         raise UsageError("--all and a TOOL exclude each other")
@@ -83,7 +84,7 @@ def command(
     if everything:
         forget_gone(session)
     _print_end(course, len(chosen), session, propose=propose, as_json=as_json)
-    return _choose_status(course, chosen, strict=strict)
+    return _choose_status(course, strict=strict, changed=changed)
 
 
 def _try(session: Session, chosen: tuple[Candidate, ...], rules: Rules, *, quiet: bool) -> Course:
@@ -120,10 +121,11 @@ def _print_end(course: Course, asked: int, session: Session, *, propose: bool, a
         say(f"{course.cut_short}; what was seen is kept, and `toolkit verify --all --changed` goes on with the rest")
 
 
-def _choose_status(course: Course, chosen: tuple[Candidate, ...], *, strict: bool) -> int:
+def _choose_status(course: Course, *, strict: bool, changed: bool) -> int:
     if course.status:
         return course.status
-    if chosen and all(one.trial.seen.observed is Observed.UNTESTED for one in course.tried):
+    untested = tuple(one for one in course.tried if one.trial.seen.observed is Observed.UNTESTED)
+    if untested == course.tried and not changed:
         return CannotRun.status
     return 1 if strict and course.differing else 0
 
