@@ -67,11 +67,16 @@ def write_report(sets: tuple[Set, ...], outcomes: tuple[Outcome, ...]) -> str:
     by_set = {(one.kernel, one.engines): tuple(o for o in outcomes if _is_of(o, one)) for one in sets}
     lines = [HEAD, *_write_overview(sets, by_set), "", "## All together", "", *write_matrix(count(outcomes))]
     for one in sets:
-        lines += ["", f"## {one.kernel}, {one.engines}", "", f"Kernel {one.release}; {one.versions}.", ""]
+        lines += ["", f"## {one.kernel}, {one.engines}", "", f"Kernel {_shorten(one.release)}; {one.versions}.", ""]
         lines += write_matrix(count(by_set[one.kernel, one.engines]))
         left = ", ".join(f"{number} {reason}" for reason, number in one.left_out)
         lines += ["", f"Not compared: {left}."] if left else []
     return "\n".join([*lines, *_write_misses(outcomes)]) + "\n"
+
+
+def _shorten(release: str) -> str:
+    """A release without what whoever built it put behind the numbers; a distribution's suffix is a part of its name."""
+    return release if release.endswith(("-amd64", "-arm64")) else release.partition("-")[0]
 
 
 def _is_of(outcome: Outcome, one: Set) -> bool:
