@@ -343,11 +343,14 @@ FIELDS = {
     ("need", "cause"),
     [
         ("header_field:request.q", ""),
-        ("header_field:request.rq_disk", "this kernel's request has no member rq_disk"),
+        ("header_field:request.rq_disk", "this kernel's request has no member rq_disk, so its C text does not compile"),
         ("header_field:mddev.queue", ""),  # of a module, or of no code: headers may have it all the same
         ("struct_field:mddev.queue", "this kernel has no type mddev"),
         ("tracepoint_field:begin.arg0", ""),
-        ("tracepoint_field:begin.arg4", "the raw tracepoint begin has no arg4 in this kernel"),
+        (
+            "tracepoint_field:begin.arg4",
+            "the tracepoint begin has no arg4 (counted from 0) in this kernel, which refuses to attach there",
+        ),
         ("tracepoint_field:other.arg4", ""),  # the need of the tracepoint itself says what follows
         ("raw_tracepoint:pelt_cfs_tp", ""),
     ],
@@ -388,3 +391,18 @@ def test_files_that_tracefs_has_only_with_what_they_are_for(name: str, family: s
     assert without.reasons[0].text == f"there is no file /sys/kernel/debug/tracing/{name}"
     unknown = make_facts(**{family: Fact(unknown="not root")})
     assert judge(variant, unknown).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("distribution", "fix"),
+    [
+        ("debian", "apt-get install -y python3-pyelftools"),
+        ("fedora", "dnf install -y python3-pyelftools"),
+        ("nixos", ""),
+    ],
+)
+def test_a_python_module_comes_in_a_package(distribution: str, fix: str) -> None:
+    variant = make_variant("bcc/bashreadline", requirement("python_module:elftools"))
+    facts = make_facts(distribution=distribution, looked={"python_module:elftools": False})
+    (reason,) = judge(variant, facts).reasons
+    assert (reason.text, reason.fix) == ("there is no Python module elftools", fix)

@@ -10,7 +10,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Set
 
-from toolkit.mending import TRACEFS_FIX, header_fix
+from toolkit.mending import OTHER_RELEASE, TRACEFS_FIX, header_fix, module_fix
 from toolkit.model import Engine, Fact, Facts, Need, NeedKind, Value
 from toolkit.versions import engine_version, find_missing_engine, parse_version
 
@@ -152,7 +152,8 @@ def _looked(need: Need, facts: Facts) -> Answer:
     answer = facts.looked.get(str(need))
     if answer is None:
         return Answer(None, f"it is not known whether there is {what}")
-    return MET if answer else Answer(False, f"there is no {what}")
+    fix = module_fix(need.name, facts) if need.kind is NeedKind.PYTHON_MODULE else ""
+    return MET if answer else Answer(False, f"there is no {what}", fix)
 
 
 TRACED = frozenset({NeedKind.UPROBE, NeedKind.USDT})
@@ -203,7 +204,8 @@ def _field(need: Need, facts: Facts) -> Answer:
 def _header_field(need: Need, facts: Facts) -> Answer:
     """A member that a C text reads. A type may be in headers and not in BTF: of a module, or used by no code."""
     known = facts.fields.value is not None and need.name.partition(".")[0] in facts.fields.value
-    return _field(need, facts) if known else MET
+    answer = _field(need, facts) if known else MET
+    return answer if answer.met else Answer(False, f"{answer.cause}, so its C text does not compile", OTHER_RELEASE)
 
 
 def _tracepoint_field(need: Need, facts: Facts) -> Answer:
@@ -223,7 +225,8 @@ def _raw_argument(event: str, argument: str, facts: Facts) -> Answer:
     known = facts.fields.value
     if known is None or f"{BTF_TRACEPOINT}{event}" not in known or f"{BTF_TRACEPOINT}{event}.{argument}" in known:
         return MET
-    return Answer(False, f"the raw tracepoint {event} has no {argument} in this kernel")
+    cause = f"the tracepoint {event} has no {argument} (counted from 0) in this kernel, which refuses to attach there"
+    return Answer(False, cause, OTHER_RELEASE)
 
 
 def _feature(need: Need, facts: Facts) -> Answer:

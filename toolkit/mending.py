@@ -6,6 +6,7 @@ import re
 
 from toolkit.model import Facts
 
+OTHER_RELEASE = "another release of the tool may fit this kernel: toolkit sync"
 TRACEFS_FIX = "mount -t tracefs nodev /sys/kernel/tracing"
 
 # Whose kernel releases look how, and what installs their headers. A kernel of one's own, or of a cloud, has no such
@@ -28,6 +29,17 @@ HEADER_PACKAGES: tuple[tuple[frozenset[str], str, str], ...] = (
     ),
     (frozenset({"arch"}), r"-arch\d", "pacman -S --noconfirm linux-headers"),
 )
+
+# Python modules that tools import, in packages that Debian's kin and Fedora's call the same.
+MODULE_PACKAGES = {"elftools": "python3-pyelftools"}
+
+
+def module_fix(name: str, facts: Facts) -> str:
+    """How to get a Python module: the package that holds it, where its name is known."""
+    package = MODULE_PACKAGES.get(name.partition(".")[0])
+    commands = (command for names, _, command in HEADER_PACKAGES if facts.distribution in names)
+    install, found, _ = next(commands, "").partition(" -y ")
+    return f"{install} -y {package}" if package and found else ""
 
 
 def header_fix(facts: Facts) -> str:

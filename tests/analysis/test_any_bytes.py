@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from tests.support.elf import Field, bpf_object, native_tool
 from toolkit.analysis import MAX_BYTES, analyze, bcc, bpftrace, elf, shell
 from toolkit.model import Engine
+from toolkit.sources import PACKAGES
 
 TOOL = native_tool(bpf_object((("kprobe/vfs_read", "a"), ("usdt", "b")), (Field("usdt", "sock", "sk_err"),)))
 # Pieces that get a text past the first look of a reader.
@@ -57,3 +60,41 @@ def test_what_is_too_large_is_not_read(engine: Engine) -> None:
 def test_what_is_empty_is_a_problem_or_nothing(engine: Engine) -> None:
     found = analyze(engine, b"")
     assert found.problem or found.fault or not found.probes
+
+
+# What a real file looks like after some bytes of it were replaced, repeated or lost.
+CHANGES = st.lists(
+    st.tuples(
+        st.floats(0, 1),
+        st.sampled_from((b"", b"\0", b"\xff" * 8, b"{", b'"""', b"#if\n", b"struct x *y;")),
+        st.integers(0, 99),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def change(data: bytes, changes: list[tuple[float, bytes, int]]) -> bytes:
+    for place, new, lost in changes:
+        at = int(place * len(data))
+        data = data[:at] + new * (1 + lost % 3) + data[at + lost :]
+    return data
+
+
+@pytest.mark.packages
+@given(changes=CHANGES, number=st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_no_damage_to_a_packaged_tool_makes_a_reader_fail(changes: list[tuple[float, bytes, int]], number: int) -> None:
+    found = PACKAGES.discover(Path("/"))
+    tools = [one for one in found if one.engine is not Engine.BPFTRACE]
+    one = tools[number % len(tools)]
+    read = analyze(one.engine, change(Path(one.path).read_bytes(), changes), one.stem)
+    assert "could not be read" not in read.problem
+
+
+@pytest.mark.packages
+def test_every_packaged_tool_can_be_read_and_attaches_something_that_is_needed() -> None:
+    found = [one for one in PACKAGES.discover(Path("/")) if one.engine in (Engine.NATIVE, Engine.SHELL)]
+    read = {one.stem: analyze(one.engine, Path(one.path).read_bytes(), one.stem) for one in found}
+    assert {stem: one.problem for stem, one in read.items() if one.problem} == {}
+    assert [one.stem for one in found if one.engine is Engine.NATIVE and not read[one.stem].probes] == []

@@ -20,7 +20,7 @@ def needed_platforms(tree: ast.Module) -> Iterator[Requirement]:
             machines = tuple(_refused_others(node.test))
             if machines:
                 yield _any_of(machines)
-    texts = {_text(node) for node in all_nodes(tree)}
+    texts = {_text(node) for node in all_nodes(tree) if isinstance(node, ast.Constant)}
     if any(_CPUINFO in text for text in texts):
         makers = tuple(maker for maker in _MAKERS if maker in texts)
         if makers:

@@ -15,9 +15,11 @@ from toolkit.analysis.usage import read_usage, signature
 from toolkit.model import Analysis, Arguments, NeedKind, Requirement, Signature
 
 _ELF = b"\x7fELF"
+_USAGES = (b"USAGE: ", b"Usage: ", b"usage: ")
 _USAGE = re.compile(rb"(?<![\w-])usage: +[ -~]{1,512}(?:\n[ \t]+[\[\]\-|{][ -~]{0,512}){0,8}", re.IGNORECASE)
 _EXAMPLES = re.compile(rb"\nEXAMPLES?:\n((?:[ \t]+[ -~]{1,200}\n?){1,40})")
-_DEVICE_FILE = re.compile(rb"(?<=\0)(/sys/devices/(?:[\w./:+-]|%d){1,200})(?=\0)")
+_DEVICES = b"\0/sys/devices/"
+_DEVICE_FILE = re.compile(rb"\0(/sys/devices/(?:[\w./:+-]|%d){1,200})(?=\0)")
 _READ_BY_LIBBPF = frozenset({"/sys/devices/system/cpu/possible", "/sys/devices/system/cpu/online"})
 _MAX_TEXT = 4 << 20
 _MAX_SUMMARY = 400
@@ -71,16 +73,27 @@ def _types(objects: tuple[BpfObject, ...]) -> tuple[Requirement, ...]:
 
 def _files(data: bytes) -> Iterator[Requirement]:
     """The files of devices that it reads, those of the first where it puts a number in; not those that libbpf reads."""
-    for match in _DEVICE_FILE.finditer(data[:_MAX_TEXT]):
+    for match in _matches(data, _DEVICE_FILE, (_DEVICES,)):
         path = match.group(1).decode().replace("%d", "0")
         if path not in _READ_BY_LIBBPF:
             yield one(NeedKind.FILE, path)
 
 
+def _matches(data: bytes, pattern: re.Pattern[bytes], beginnings: tuple[bytes, ...]) -> Iterator[re.Match[bytes]]:
+    """The matches that begin so, in a large file: finding a text is a hundred times faster than trying a pattern."""
+    for beginning in beginnings:
+        place = data.find(beginning, 0, _MAX_TEXT)
+        while place >= 0:
+            match = pattern.match(data, place, _MAX_TEXT)
+            if match:
+                yield match
+            place = data.find(beginning, match.end() if match else place + 1, _MAX_TEXT)
+
+
 def _signature(data: bytes, *, only_usdt: bool) -> Signature:
     """From the usage line in the binary, or its examples; a tool of USDT probes must be told the process."""
     text = data[:_MAX_TEXT]
-    usage = max(_usages(text), key=_worth, default=b"")
+    usage = max((match.group() for match in _matches(text, _USAGE, _USAGES)), key=_worth, default=b"")
     if usage:
         found = read_usage(usage.partition(b":")[2].decode(errors="replace"))
     else:
@@ -89,17 +102,6 @@ def _signature(data: bytes, *, only_usdt: bool) -> Signature:
     if not only_usdt or found.required:
         return found
     return Signature(style=found.style, options=found.options, required=True, usage=found.usage)
-
-
-def _usages(text: bytes) -> Iterator[bytes]:
-    """Every usage text; bytes.find goes through 1 MB thirty times as fast as the expression alone."""
-    lower = text.lower()
-    position = lower.find(b"usage: ")
-    while position >= 0:
-        match = _USAGE.match(text, position)
-        if match:
-            yield match.group()
-        position = lower.find(b"usage: ", match.end() if match else position + 1)
 
 
 def _worth(usage: bytes) -> int:
