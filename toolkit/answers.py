@@ -152,8 +152,7 @@ def _looked(need: Need, facts: Facts) -> Answer:
     answer = facts.looked.get(str(need))
     if answer is None:
         return Answer(None, f"it is not known whether there is {what}")
-    fix = module_fix(need.name, facts) if need.kind is NeedKind.PYTHON_MODULE else ""
-    return MET if answer else Answer(False, f"there is no {what}", fix)
+    return MET if answer else Answer(False, f"there is no {what}", module_fix(need, facts))
 
 
 TRACED = frozenset({NeedKind.UPROBE, NeedKind.USDT})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from toolkit.model import Facts
+from toolkit.model import Facts, Need, NeedKind
 
 OTHER_RELEASE = "another release of the tool may fit this kernel: toolkit sync"
 TRACEFS_FIX = "mount -t tracefs nodev /sys/kernel/tracing"
@@ -34,9 +34,9 @@ HEADER_PACKAGES: tuple[tuple[frozenset[str], str, str], ...] = (
 MODULE_PACKAGES = {"elftools": "python3-pyelftools"}
 
 
-def module_fix(name: str, facts: Facts) -> str:
-    """How to get a Python module: the package that holds it, where its name is known."""
-    package = MODULE_PACKAGES.get(name.partition(".")[0])
+def module_fix(need: Need, facts: Facts) -> str:
+    """How to get a Python module: the package that holds it, where its name is known; "" for any other need."""
+    package = MODULE_PACKAGES.get(need.name.partition(".")[0]) if need.kind is NeedKind.PYTHON_MODULE else ""
     commands = (command for names, _, command in HEADER_PACKAGES if facts.distribution in names)
     install, found, _ = next(commands, "").partition(" -y ")
     return f"{install} -y {package}" if package and found else ""
