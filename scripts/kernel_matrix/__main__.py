@@ -28,6 +28,7 @@ NEEDED = {
     "mke2fs": "e2fsprogs",
     "dpkg-deb": "dpkg",
 }
+BOOTS = 3
 
 
 def main() -> None:
@@ -83,17 +84,19 @@ def take_truth(table: Table, kernel: Kernel, options: argparse.Namespace) -> Non
     seen = folder / f"{suite.engines}.seen.jsonl"
     done = {json.loads(line)["id"] for line in seen.read_text().splitlines()} if seen.exists() else set()
     waiting = [task for task in list_tasks(root, trees, engines, options.only) if task.id not in done]
-    suspect = ""
+    fruitless = 0  # boots in a row that told of no tool
     try:
         while waiting:
             print(f"{kernel.name}: booting {read_release(root)} for {len(waiting)} tools", flush=True)
             write_job(folder / "job.tar", [task.to_json() for task in waiting], trees)
-            waiting, last = run_guest(machine, waiting, seen, options.silence)
-            if waiting and not last:
-                sys.exit(f"{kernel.name}: the guest told nothing; see {folder / 'console'}")
-            if last and last == suspect:  # it was the end of two guests
+            left, last = run_guest(machine, waiting, seen, options.silence)
+            fruitless = fruitless + 1 if len(left) == len(waiting) else 0
+            waiting = left
+            if fruitless == BOOTS and not last:
+                sys.exit(f"{kernel.name}: the guest tells nothing; see {folder / 'console'}")
+            if fruitless == BOOTS:  # it is this tool that no guest survives
                 write_seen(seen, waiting.pop(0), {"id": last, "failed": "the guest died or hung"})
-            suspect = last
+                fruitless = 0
     finally:
         write_truth(seen, options.cache / "truth" / f"{kernel.name}.{suite.engines}.jsonl")
 
