@@ -278,9 +278,34 @@ def test_a_field_must_be_in_every_tracepoint_that_a_wildcard_matches() -> None:
             judge(make_variant("a/b", requirement(f"tracepoint_field:sched:sched_*.{field}")), facts).status is status
         )
     missing = make_variant("a/b", requirement("tracepoint_field:sched:sched_*.prev_pid"))
-    assert reasons(missing, facts) == "the tracepoint sched:sched_wakeup has no field prev_pid in this kernel"
+    assert reasons(missing, facts) == "the tracepoint sched:sched_wakeup has no field prev_pid"
     absent = make_variant("a/b", requirement("tracepoint_field:gone:gone.x"))
     assert judge(absent, facts).status is Status.RUNS
+
+
+@pytest.mark.parametrize(
+    ("missing", "changes", "text", "fix"),
+    [
+        ("uprobe:libc:gone", {}, "there is no function gone in libc to trace", "bpftrace -l 'uprobe:FILE:*'"),
+        ("usdt:/bin/x:prov:probe", {}, "there is no USDT probe prov:probe in /bin/x", "bpftrace -l 'usdt:FILE:*'"),
+        ("program:mysqld", {}, "there is no program or library mysqld", "install it"),
+        ("user_header:sys/socket.h", {}, "there is no header sys/socket.h", "apt-get install -y libc6-dev"),
+        ("user_header:sys/socket.h", {"distribution": "fedora"}, "there is no header", "dnf install -y glibc-devel"),
+        ("kprobe:vfs_read", NO_KPROBES, "no kprobes in this kernel", "CONFIG_KPROBES=y"),
+        (
+            "struct_field:request.gone",
+            {"fields": Fact(frozenset({"request"}))},
+            "request has no member gone",
+            "another",
+        ),
+    ],
+)
+def test_a_reason_says_what_would_mend_it(missing: str, changes: dict[str, object], text: str, fix: str) -> None:
+    facts = make_facts(**{"looked": {missing: False}, **changes})
+    (reason,) = judge(make_variant("a/b", requirement(missing)), facts).reasons
+    assert text in reason.text
+    assert fix in reason.fix
+    assert "wanted" not in reason.text or missing.startswith("kprobe")
 
 
 def test_a_raw_tracepoint_may_be_a_wildcard() -> None:

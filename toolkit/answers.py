@@ -10,7 +10,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Set
 
-from toolkit.mending import OTHER_RELEASE, TRACEFS_FIX, header_fix, module_fix
+from toolkit.mending import KPROBES_FIX, OTHER_RELEASE, TRACEFS_FIX, header_fix, looked_fix
 from toolkit.model import Engine, Fact, Facts, Need, NeedKind, Value
 from toolkit.versions import engine_version, find_missing_engine, parse_version
 
@@ -116,7 +116,7 @@ def _kprobe(need: Need, facts: Facts) -> Answer:
     if facts.kprobes.value is False:
         unset = facts.config.value is not None and facts.config.value.get("CONFIG_KPROBES", "n") != "y"
         if unset:
-            return Answer(False, "no kprobes in this kernel (CONFIG_KPROBES is not set)")
+            return Answer(False, "no kprobes in this kernel (CONFIG_KPROBES is not set)", KPROBES_FIX)
         return Answer(False, f"kprobes cannot be attached here ({facts.kprobes.origin})")
     if facts.kprobes.value is None:
         return Answer(None, facts.kprobes.unknown)
@@ -152,7 +152,7 @@ def _looked(need: Need, facts: Facts) -> Answer:
     answer = facts.looked.get(str(need))
     if answer is None:
         return Answer(None, f"it is not known whether there is {what}")
-    return MET if answer else Answer(False, f"there is no {what}", module_fix(need, facts))
+    return MET if answer else Answer(False, f"there is no {what}", looked_fix(need, facts))
 
 
 TRACED = frozenset({NeedKind.UPROBE, NeedKind.USDT})
@@ -196,8 +196,8 @@ def _field(need: Need, facts: Facts) -> Answer:
         return MET
     kind, _, member = need.name.partition(".")
     if member and kind in facts.fields.value:
-        return Answer(False, f"this kernel's {kind} has no member {member}")
-    return Answer(False, f"this kernel has no type {kind}")
+        return Answer(False, f"this kernel's {kind} has no member {member}", OTHER_RELEASE)
+    return Answer(False, f"this kernel has no type {kind}", OTHER_RELEASE)
 
 
 def _header_field(need: Need, facts: Facts) -> Answer:
@@ -216,7 +216,7 @@ def _tracepoint_field(need: Need, facts: Facts) -> Answer:
         return MET  # the need of the tracepoint itself says what follows
     read = fnmatch.filter(events, event) if WILDCARD.search(event) else {event} & events
     without = min((one for one in read if f"{one}.{field}" not in formats), default="")
-    return Answer(False, f"the tracepoint {without} has no field {field} in this kernel") if without else MET
+    return MET if not without else Answer(False, f"the tracepoint {without} has no field {field}", OTHER_RELEASE)
 
 
 def _raw_argument(event: str, argument: str, facts: Facts) -> Answer:

@@ -164,9 +164,14 @@ def _fold(misses: list[tuple[Need, Answer]]) -> tuple[Reason, ...]:
     for (cause, fix), needs in grouped.items():
         names = tuple(dict.fromkeys(need.name for need in needs if need.name and need.kind in ATTACH_KINDS))
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        wanted = "" if all(name in cause for name in names) else f"; wanted: {', '.join(names[:3])}{more}"
+        wanted = "" if all(_is_said(name, cause) for name in names) else f"; wanted: {', '.join(names[:3])}{more}"
         reasons.append(Reason(text=cause + wanted, fix=fix, need=needs[0]))
     return tuple(reasons)
+
+
+def _is_said(name: str, cause: str) -> bool:
+    """Whether a cause names this already, perhaps in parts: the function and the file of libc:malloc."""
+    return all(part in cause for part in name.split(":"))
 
 
 def _blocked(*reasons: Reason) -> Verdict:

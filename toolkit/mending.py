@@ -6,6 +6,7 @@ import re
 
 from toolkit.model import Facts, Need, NeedKind
 
+KPROBES_FIX = "boot a kernel with CONFIG_KPROBES=y, or take a variant that needs none"
 OTHER_RELEASE = "another release of the tool may fit this kernel: toolkit sync"
 TRACEFS_FIX = "mount -t tracefs nodev /sys/kernel/tracing"
 
@@ -34,9 +35,34 @@ HEADER_PACKAGES: tuple[tuple[frozenset[str], str, str], ...] = (
 MODULE_PACKAGES = {"elftools": "python3-pyelftools"}
 
 
-def module_fix(need: Need, facts: Facts) -> str:
-    """How to get a Python module: the package that holds it, where its name is known; "" for any other need."""
-    package = MODULE_PACKAGES.get(need.name.partition(".")[0]) if need.kind is NeedKind.PYTHON_MODULE else ""
+# What installs the headers of the C library, in the order of HEADER_PACKAGES.
+LIBC_HEADERS = (
+    "apt-get install -y libc6-dev",
+    "dnf install -y glibc-devel",
+    "zypper install -y glibc-devel",
+    "pacman -S --noconfirm glibc",
+)
+# What helps when something to trace is not there.
+TRACED_FIXES = {
+    NeedKind.UPROBE: "trace a file that has it: `bpftrace -l 'uprobe:FILE:*'` lists what a file has",
+    NeedKind.USDT: "trace a build with these probes: `bpftrace -l 'usdt:FILE:*'` lists what a file has",
+    NeedKind.PROGRAM: "install it, or run a variant that traces something else",
+}
+
+
+def looked_fix(need: Need, facts: Facts) -> str:
+    """How to get what lies outside of the kernel; "" where that is not known."""
+    if need.kind is NeedKind.PYTHON_MODULE:
+        return _module_fix(need, facts)
+    if need.kind is NeedKind.USER_HEADER:
+        kinds = (names for names, _, _ in HEADER_PACKAGES)
+        fitting = (command for names, command in zip(kinds, LIBC_HEADERS, strict=True) if facts.distribution in names)
+        return next(fitting, "")
+    return TRACED_FIXES.get(need.kind, "")
+
+
+def _module_fix(need: Need, facts: Facts) -> str:
+    package = MODULE_PACKAGES.get(need.name.partition(".")[0])
     commands = (command for names, _, command in HEADER_PACKAGES if facts.distribution in names)
     install, found, _ = next(commands, "").partition(" -y ")
     return f"{install} -y {package}" if package and found else ""
