@@ -12,12 +12,37 @@ from toolkit.model import Choice, Status, Value
 
 
 class Limits(Value, frozen=True):
-    """The bounds of one run."""
+    """The bounds of one run; 0 means no bound where that makes sense: rate, CPU, and the counts of runs."""
 
     duration: float = 60.0
     grace: float = 10.0  # between SIGINT and SIGTERM
-    output_bytes: int = 64 << 20
+    output_bytes: int = 64 << 20  # of stdout, and as many of stderr
     nice: int = 5
+    output_rate: int = 0  # bytes a second of both streams, over any 3 s
+    memory_bytes: int = 1 << 30  # of all its processes together
+    cpu: float = 0.0  # percent of one CPU that its processes may use over any 3 s; BCC's compiler takes all of one
+    processes: int = 128
+    bpf_cost: float = 5.0  # percent of one CPU that its BPF programs may burn over any 3 s
+    runs: int = 4  # on this host at the same time
+    runs_of_tool: int = 2  # of the same tool
+    free_bytes: int = 256 << 20  # that the disk of the recordings must have left
+
+
+class Means(StrEnum):
+    """What holds memory, CPU and processes of a run within its limits, best first."""
+
+    SCOPE = "systemd scope"
+    CGROUP2 = "cgroup v2"
+    CGROUP1 = "cgroup v1"
+    WATCHING = "rlimits and watching"
+
+
+class Enforcement(Value, frozen=True):
+    """The means that this host has, and why it has no better one."""
+
+    means: Means = Means.WATCHING
+    folder: str = ""  # of the cgroup below which a run gets one of its own
+    why: str = ""
 
 
 class Plan(Value, frozen=True):
@@ -31,6 +56,7 @@ class Plan(Value, frozen=True):
     limits: Limits
     deadline: float  # seconds from start after which it is stopped
     asked: bool  # the deadline is the duration that was asked for: reaching it is success
+    enforcement: Enforcement = Enforcement()
 
 
 class Outcome(StrEnum):
@@ -53,6 +79,8 @@ class Cost(Value, frozen=True):
     run_ns: int = 0
     run_count: int = 0
     cpu: float = 0.0  # seconds of CPU that its living processes and what they waited for have used
+    memory: int = 0  # bytes that its processes have in memory now
+    lost: int = 0  # events that the engine said it lost so far
     unknown: str = ""  # why it could not be read
 
 
@@ -79,6 +107,7 @@ class Result(Value, frozen=True):
     cost: Cost
     peak_memory: int | None
     detail: str = ""
+    limit: str = ""  # the name of the limit that ended it: "bpf_cost", as in Limits
     accounts: tuple[Account, ...] = ()
 
 

@@ -1,4 +1,8 @@
-"""Structured pieces of a tool's output. A frame names the bytes that it was read from, so that no byte is lost."""
+"""Structured pieces of a tool's output. A frame names the bytes that it was read from, so that no byte is lost.
+
+Every frame has `offset` and `size`: where its bytes stand in stdout. `time` is the timestamp that the tool printed
+above it or in it, as it stood there; `title` is what it wrote directly above: a map's name and key, "disk = b'sda'".
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,65 @@ class Slot(Value, frozen=True):
 class Histogram(Value, frozen=True, tag_field="kind", tag="histogram"):
     """A distribution as the tool printed it; `unit` is empty where the tool does not name one."""
 
-    offset: int  # of its first byte in stdout
-    size: int  # in bytes
-    title: str  # what the tool wrote directly above: a map's name and key, "disk = b'sda'"; empty when nothing
+    offset: int
+    size: int
+    title: str
     unit: str
     slots: tuple[Slot, ...]
+    time: str = ""
+
+
+class Table(Value, frozen=True, tag_field="kind", tag="table"):
+    """Rows below a header: an event table as it goes on, one interval of a periodic one, or a summary.
+
+    A row has as many cells as there are columns; cells are text as printed, without the padding. A table that prints
+    its header once comes in several frames with the same columns.
+    """
+
+    offset: int
+    size: int
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    units: tuple[str, ...] = ()  # of each column, from its header ("LAT(ms)": "ms"), empty where it names none
+    time: str = ""
+
+
+class Stack(Value, frozen=True):
+    """One stack, outermost frame first as in folded text; `key` is what it was counted by, such as the process."""
+
+    frames: tuple[str, ...]
+    count: int
+    key: str = ""
+
+
+class Stacks(Value, frozen=True, tag_field="kind", tag="stacks"):
+    """Stacks with what was counted or summed of each."""
+
+    offset: int
+    size: int
+    title: str
+    stacks: tuple[Stack, ...]
+    unit: str = ""
+    time: str = ""
+
+
+class Values(Value, frozen=True, tag_field="kind", tag="values"):
+    """Single values by name: `@total: 5`, `lost = 3`; text as printed."""
+
+    offset: int
+    size: int
+    title: str
+    pairs: tuple[tuple[str, str], ...]
+    time: str = ""
+
+
+class Lost(Value, frozen=True, tag_field="kind", tag="lost"):
+    """Events that the engine says it could not deliver."""
+
+    offset: int
+    size: int
+    count: int
 
 
 class Text(Value, frozen=True, tag_field="kind", tag="text"):
@@ -31,4 +89,4 @@ class Text(Value, frozen=True, tag_field="kind", tag="text"):
     lines: int
 
 
-Frame = Histogram | Text
+Frame = Histogram | Table | Stacks | Values | Lost | Text
