@@ -90,11 +90,11 @@ def test_a_heat_map_begins_with_the_second_interval() -> None:
     assert heat.draw(ASCII, 20) == ()
     heat.add(make((0, 1, 1), (2, 3, 100)))
     assert heat.draw(ASCII, 20) == (
+        "",
         "@us  2 intervals, 1 in a column  (us)",
         " 2..3 | #|",
         " 0..1 |..|",
         "       . 1+  : 3+  + 10+  # 32+",
-        "",
     )
 
 
@@ -111,7 +111,10 @@ def test_slots_that_cross_are_said_not_to_join() -> None:
     heat = HeatMap()
     for low, high in ((0, 5), (3, 9), (0, 5)):
         heat.add(make((low, high, 5)))
-    assert heat.draw(ASCII, 20) == ("@us: no heat map, its histograms have slots that cross each~",)
+    assert heat.draw(ASCII, 20) == (
+        "",
+        "@us: no heat map, its histograms have slots that cross each~",
+    )
 
 
 def test_many_intervals_and_titles_stay_bounded() -> None:
@@ -120,7 +123,7 @@ def test_many_intervals_and_titles_stay_bounded() -> None:
         heat.add(make((0, 1, 1)))
     (series,) = heat._series.values()
     assert (len(series.columns), series.each, series.count) == (MOST_COLUMNS * 3 // 4, 4, MOST_COLUMNS * 3)
-    assert heat.draw(ASCII, 20)[0].startswith("@us  1536 intervals, 32 in a column")
+    assert heat.draw(ASCII, 20)[1].startswith("@us  1536 intervals, 32 in a column")
     for number in range(MOST_TITLES * 2):
         heat.add(make((0, 1, 1), title=f"@[{number}]"))
     assert len(heat._series) == MOST_TITLES

@@ -11,13 +11,14 @@ from pathlib import Path
 import click
 
 from toolkit.cli import narrate, render
+from toolkit.cli.chart import Reader
 from toolkit.cli.session import own_paths
 from toolkit.cli.sinks import write_all
 from toolkit.errors import StateError
 from toolkit.model import Value
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import find_recording, list_recordings
-from toolkit.runs import Outcome
+from toolkit.runs import Form, Outcome
 
 
 class RecordingList(Value, frozen=True, omit_defaults=False):
@@ -52,8 +53,9 @@ def list_command(limit: int, as_json: bool) -> None:
 @click.argument("name", default="last")
 @click.option("--stderr", is_flag=True, help="What it printed on stderr, instead of stdout.")
 @click.option("--raw", is_flag=True, help="Only the bytes that it printed.")
+@click.option("--chart", is_flag=True, help="Draw its histograms with percentiles, and a heat map of all intervals.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
-def show_command(name: str, stderr: bool, raw: bool, as_json: bool) -> None:
+def show_command(name: str, stderr: bool, raw: bool, chart: bool, as_json: bool) -> None:
     """What one run printed, and how it ended. NAME is its name, the beginning of it, or `last`."""
     recording = find_recording(own_paths().recordings, name)
     if as_json:
@@ -61,7 +63,9 @@ def show_command(name: str, stderr: bool, raw: bool, as_json: bool) -> None:
         return
     if not raw:
         render.print_lines((*_format_one(recording), ""))
-    _copy(Path(recording.path) / ("stderr" if stderr else "stdout"))
+    drawn = not (stderr or raw) and (chart or recording.run.form is not Form.TEXT)
+    reader = Reader(recording.run.form, chart=chart) if drawn else None
+    _copy(Path(recording.path) / ("stderr" if stderr else "stdout"), reader)
 
 
 def _format_list(recordings: tuple[Recording, ...]) -> Iterator[str]:
@@ -102,12 +106,15 @@ def _format_one(recording: Recording) -> Iterator[str]:
     yield f"  folder     {recording.path}"
 
 
-def _copy(file: Path) -> None:
+def _copy(file: Path, reader: Reader | None) -> None:
+    """Its bytes as they are, or what a reader makes of them."""
     try:
         source = file.open("rb")
     except OSError as error:
         raise StateError(f"cannot read {file}: {error.strerror}") from error
     with source:
         while data := source.read(1 << 16):
-            if write_all(1, data):
+            if write_all(1, reader.take(data) if reader else data):
                 raise BrokenPipeError
+    if reader and write_all(1, reader.finish()):
+        raise BrokenPipeError

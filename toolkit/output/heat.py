@@ -15,7 +15,7 @@ from toolkit.output.rows import count_rows, make_rows
 
 MOST_COLUMNS = 512  # that are kept; those that a line has room for are drawn
 MOST_TITLES = 128  # that are kept; a histogram by process may have one for each
-AROUND = 3  # lines of a map that are no rows: title, legend, blank
+AROUND = 3  # lines of a map that are no rows: blank, title, legend
 FEWEST_ROWS = 4
 MOST_ROWS = 24
 SHADES = "░▒▓█"
@@ -76,7 +76,7 @@ class HeatMap:
         lines: list[str] = []
         for title, series in chosen:
             rows = min(height // len(chosen) - AROUND, MOST_ROWS)
-            lines += draw_series(title, series, self._interval + 1, rows, style)
+            lines += ("", *draw_series(title, series, self._interval + 1, rows, style))
         return tuple(lines)
 
 
@@ -97,7 +97,6 @@ def draw_series(title: str, series: Series, intervals: int, height: int, style: 
     for at in range(len(rows) - 1, -1, -1):
         yield f" {labels[at]:>{left}} |{paint_cells([find_level(column[at], most) for column in columns], style)}|"
     yield _explain_shades(left, most, style)
-    yield ""
 
 
 def _make_columns(series: Series, intervals: int, rows: Sequence[Slot], room: int) -> tuple[list[list[int]], int]:
