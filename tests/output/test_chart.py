@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.output.chart import Style, describe, draw_bar, draw_histogram, format_value
-from toolkit.output.distribution import OPEN_LOW, total
+from toolkit.output.distribution import OPEN_LOW, count_in, total
 from toolkit.output.frames import Frame, Histogram, Lost, Slot, Stack, Stacks, Table, Text, Values
 from toolkit.output.heat import MOST_COLUMNS, MOST_TITLES, HeatMap, find_level, list_thresholds
-from toolkit.output.rows import count_rows, make_rows
+from toolkit.output.rows import make_rows
 from toolkit.output.sheet import draw_frame
 
 ASCII = Style(width=60, unicode=False)
@@ -91,7 +91,7 @@ def test_a_heat_map_begins_with_the_second_interval() -> None:
     heat.add(make((0, 1, 1), (2, 3, 100)))
     assert heat.draw(ASCII, 20) == (
         "",
-        "@us  2 intervals, 1 in a column  (us)",
+        "@us  2 intervals  (us)",
         " 2..3 | #|",
         " 0..1 |..|",
         "       . 1+  : 3+  + 10+  # 32+",
@@ -149,7 +149,7 @@ def test_colour_is_only_where_it_is_wanted() -> None:
     heat = HeatMap()
     heat.add(make((0, 1, 1)))
     heat.add(make((0, 1, 9)))
-    assert any("\x1b[48;5;" in line for line in heat.draw(Style(colour=True), 20))
+    assert any("\x1b[38;5;" in line for line in heat.draw(Style(colour=True), 20))
     assert not any("\x1b" in line for line in heat.draw(Style(), 20))
     assert all(line.isascii() for line in heat.draw(ASCII, 20))
 
@@ -199,4 +199,4 @@ def test_rows_keep_the_count(slots: list[tuple[int, int]], most: int) -> None:
     rows = make_rows(histogram.slots, most)
     assert len(rows) <= most
     assert sum(row.count for row in rows) == total(histogram)
-    assert count_rows(histogram, rows) == [row.count for row in rows]
+    assert count_in(histogram, rows) == [row.count for row in rows]

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from toolkit.output.chart import Style, cut, label_slot, show_safely
-from toolkit.output.distribution import merge, total
+from toolkit.output.distribution import count_in, merge, total
 from toolkit.output.frames import Histogram, Slot
-from toolkit.output.rows import count_rows, make_rows
+from toolkit.output.rows import make_rows
 
 MOST_COLUMNS = 512  # that are kept; those that a line has room for are drawn
 MOST_TITLES = 128  # that are kept; a histogram by process may have one for each
@@ -93,7 +93,8 @@ def draw_series(title: str, series: Series, intervals: int, height: int, style: 
     most = max((count for column in columns for count in column), default=0)
     name = f"{show_safely(title)}  " if title else ""
     unit = f"  ({show_safely(summed.unit)})" if summed.unit else ""
-    yield cut(f"{name}{intervals} intervals, {each} in a column{unit}", style)
+    joined = f", {each} in a column" if each > 1 else ""
+    yield cut(f"{name}{intervals} intervals{joined}{unit}", style)
     for at in range(len(rows) - 1, -1, -1):
         yield f" {labels[at]:>{left}} |{paint_cells([find_level(column[at], most) for column in columns], style)}|"
     yield _explain_shades(left, most, style)
@@ -106,7 +107,7 @@ def _make_columns(series: Series, intervals: int, rows: Sequence[Slot], room: in
     columns = [[0] * len(rows) for _ in range(-(-needed // joined))]
     for at, one in series.columns.items():
         column = columns[at // joined]
-        for row, count in enumerate(count_rows(one, rows)):
+        for row, count in enumerate(count_in(one, rows)):
             column[row] += count
     return columns, series.each * joined
 
@@ -124,14 +125,16 @@ def list_thresholds(most: int) -> list[tuple[int, int]]:
 
 
 def paint_cells(levels: Sequence[int], style: Style) -> str:
-    """A row of the map."""
+    """A row of the map. In colour its signs have the colour of their ground: they are there for who copies them."""
+    signs = " " + (SHADES if style.unicode else LETTERS)
+    runs = [(level, signs[level] * len(list(run))) for level, run in groupby(levels)]
     if not style.colour:
-        signs = " " + (SHADES if style.unicode else LETTERS)
-        return "".join(signs[level] for level in levels)
-    runs = ((level, len(list(run))) for level, run in groupby(levels))
-    return "".join(
-        f"\x1b[48;5;{COLOURS[level - 1]}m{' ' * length}\x1b[0m" if level else " " * length for level, length in runs
-    )
+        return "".join(cells for _, cells in runs)
+    return "".join(_paint(cells, COLOURS[level - 1]) if level else cells for level, cells in runs)
+
+
+def _paint(cells: str, colour: int) -> str:
+    return f"\x1b[38;5;{colour};48;5;{colour}m{cells}\x1b[0m"
 
 
 def _explain_shades(left: int, most: int, style: Style) -> str:
