@@ -8,6 +8,7 @@ words begin or end: tools pad cells to the left or to the right.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import NamedTuple
 
@@ -18,11 +19,12 @@ MOST_COLUMNS = 64
 WORD = re.compile(r"\S+")
 HEADER_WORD = re.compile(r"\[[^\]\[]{0,20}[)\]](?!\S)|# \S+|[^\s(]+ \(\w{1,8}\)(?!\S)|\S+")
 STRONG = re.compile(
-    r"[A-Z%#*<(\[][A-Z0-9_%#/:.*<>=+-]*(?:[_/][a-z]{1,6})?(?: ?\([\w/%]{1,12}\))?|# [A-Z]+|->|>|-", re.ASCII
+    r"[A-Z%#*<(\[][A-Z0-9_%#/:.*<>=+-]*(?:[_/][A-Za-z]{1,6}|(?<=[A-Z]{2})s)?(?: ?\([\w/%]{1,12}\))?|# [A-Z]+|->|>|-",
+    re.ASCII,
 )
 WEAK = re.compile(r"[A-Za-z%#(\[<@][^\s,;=|]*(?: \(\w+\))?|# \S+|\[[^\]]*[)\]]|\d[\d.]*|->|>|-", re.ASCII)
 NUMBER = re.compile(r"[-+]?[<~>]?(?:0x[0-9a-fA-F]+|\d[\d.,:]*)(?:[a-zA-Z]{1,5}|%)?|-+|\?+|N/A|nan")
-SEPARATORS = frozenset({"->", ">", "|"})
+SEPARATORS = frozenset({"->", ">", "|", "<->", "=>"})
 # Columns that hold a number in every tool.
 NUMERIC = frozenset({"PID", "TID", "PPID", "UID", "CPU", "FD", "ERR", "COUNT", "LPORT", "RPORT", "DPORT", "SPORT"})
 ARROWS = ("->", "<-", "<", ">")  # a call that is printed deeper is made deeper
@@ -39,6 +41,15 @@ class Span(NamedTuple):
 def find_words(text: str, pattern: re.Pattern[str] = WORD) -> tuple[Span, ...]:
     """The words of a line."""
     return tuple(Span(*found.span(), found[0]) for found in pattern.finditer(text))
+
+
+def find_cells(text: str, width: int) -> tuple[Span, ...]:
+    """The words of a row, without the arrows between them where these make it more than the header has."""
+    words = find_words(text)
+    if len(words) <= width:
+        return words
+    bare = tuple(word for word in words if word.text not in SEPARATORS)
+    return bare if len(bare) == width else words
 
 
 def is_strong(text: str) -> bool:
@@ -64,17 +75,32 @@ def is_weak(text: str) -> bool:
 
 def join_header(header: str, row: str) -> tuple[Span, ...] | None:
     """The columns of a weak header, which the row below it shows; None if it is no header of that row."""
-    words, cells = find_words(header, HEADER_WORD), find_words(row)
+    words = find_words(header, HEADER_WORD)
+    cells = find_cells(row, len(words))
+    if len(words) < len(cells):
+        starts = {cell.start: cell.text for cell in cells}
+        told = [_is_number(starts[word.start]) for word in words if word.start in starts and not _is_number(word.text)]
+        return words if len(told) == len(words) and any(told) else None
     if len(words) != len(cells):
         words = _merge(words, cells, by_end=True) or _merge(words, cells, by_end=False)
     if not 2 <= len(words) == len(cells):
         return None
-    aligned = sum(word.start == cell.start or word.end == cell.end for word, cell in zip(words, cells, strict=True))
+    aligned = sum(map(_in_line, words, cells))
     numbers = sum(_is_number(word.text) for word in words)
-    telling = sum(_is_number(cell.text) and not _is_number(word.text) for word, cell in zip(words, cells, strict=True))
     if numbers:
-        return words if aligned == len(words) == numbers + 1 and numbers > 1 and header.count("  ") else None
-    return words if telling and aligned * 4 >= len(words) * 3 else None
+        return words if aligned == len(words) == numbers + 1 and numbers > 1 and "  " in header else None
+    told = sum(_is_number(cell.text) for cell in cells)
+    enough = len(words) if told * 2 > len(words) > 3 else len(words) * 1.5
+    return words if told and aligned * 2 >= enough else None
+
+
+def _touches(word: Span, column: Span) -> bool:
+    return word.start == column.start or word.end == column.end
+
+
+def _in_line(word: Span, cell: Span) -> bool:
+    """Whether a cell begins or ends where the word above it does, or stands below its middle."""
+    return _touches(word, cell) or (word.start < cell.start and cell.end < word.end)
 
 
 def _merge(words: tuple[Span, ...], cells: tuple[Span, ...], *, by_end: bool) -> tuple[Span, ...]:
@@ -90,7 +116,7 @@ def _merge(words: tuple[Span, ...], cells: tuple[Span, ...], *, by_end: bool) ->
         if by_end and word.end in edges:
             groups.append([])
     groups = [group for group in groups if group]
-    if any(after.start - before.end > 1 for group in groups for before, after in zip(group, group[1:], strict=False)):
+    if any(after.start - before.end > 1 for group in groups for before, after in itertools.pairwise(group)):
         return ()
     return tuple(Span(group[0].start, group[-1].end, " ".join(word.text for word in group)) for group in groups)
 
@@ -104,18 +130,18 @@ class Columns:
 
     def __init__(self, spans: tuple[Span, ...], row: str) -> None:
         self._spans = spans
-        words = find_words(row)
-        cells = tuple(word.text for word in words)
+        self.width = len(spans)
+        words = find_cells(row, self.width)
         even = len(words) == len(spans)
+        cells = tuple(word.text for word in words) if even else self._align(row, words)
         self._dropped = frozenset(
-            at for at, span in enumerate(spans[:-1]) if span.text in SEPARATORS and even and cells[at] == span.text
+            at for at, span in enumerate(spans[:-1]) if span.text in SEPARATORS and cells[at] == span.text
         )
         self.names = self._drop(tuple(span.text for span in spans))
         units = tuple(read_column_unit(name) for name in self.names)
         self.units = units if any(units) else ()
-        self.width = len(spans)
         known = [at for at, span in enumerate(spans) if span.text in NUMERIC]
-        seen = [at for at in range(len(spans)) if even and cells[at][-1:].isalnum() and _is_number(cells[at])]
+        seen = [at for at in range(len(spans)) if cells[at][-1:].isalnum() and _is_number(cells[at])]
         self._numeric = tuple(sorted({*known, *seen}))
         self.key = (known or seen or [-1])[0]
         self.plain = not self._dropped
@@ -130,17 +156,20 @@ class Columns:
 
     def read(self, text: str) -> tuple[str, ...] | None:
         """The cells of a row, None if it is none."""
-        words = find_words(text) if len(text) <= 1 << 16 else ()
+        words = find_cells(text, self.width)
         if not words or (len(words) == 1 and self.width > 2):
             return None
         cells = tuple(word.text for word in words)
         if len(cells) == self.width and self._is_plausible(cells, least=1):
             return self._drop(cells)
+        aligned = self._align(text, words)
+        exact = all(any(_touches(word, span) for word in words) for span in self._spans)
+        if exact and self._is_plausible(aligned, least=len(self._numeric)):
+            return self._drop(aligned)
         if len(cells) > self.width and self._numeric and self._numeric[-1] < self.width - 1:
             split = tuple(text.split(None, self.width - 1))
             if self._is_plausible(split, least=len(self._numeric)):
                 return self._drop((*split[:-1], self._read_last(text, split[-1])))
-        aligned = self._align(text, words)
         return self._drop(aligned) if self._is_plausible(aligned, least=1) else None
 
     def _is_plausible(self, cells: tuple[str, ...], least: int) -> bool:
@@ -173,7 +202,7 @@ class Columns:
     def _find_column(self, word: Span, column: int, *, glued: bool) -> int:
         for at in range(column + 1, self.width):
             span = self._spans[at]
-            if word.start == span.start or word.end == span.end:
+            if _touches(word, span):
                 return at if not glued or at == column + 1 else column
         if column == self.width - 1 or (glued and column >= 0):
             return column

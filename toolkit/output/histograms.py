@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import Any
 
 from toolkit.output.block import Above, Lines, Opened, Place, decode
 from toolkit.output.frames import Histogram, Slot
@@ -46,6 +47,7 @@ class HistogramBlock:
         self._slots = slots
 
     def take(self, lines: Lines, at: int) -> int:
+        """Rows, until a line that is none."""
         for index in range(at, len(lines)):
             slot = read_slot(decode(lines[index])) if len(self._slots) < MOST_SLOTS else None
             if slot is None:
@@ -54,6 +56,7 @@ class HistogramBlock:
         return len(lines) - at
 
     def hand_on(self, place: Place, *, over: bool) -> Histogram | None:
+        """All rows, once it is over: a half is no distribution."""
         if not over:
             return None
         return Histogram(
@@ -66,8 +69,8 @@ class HistogramBlock:
         )
 
 
-class Whole:
-    """A frame that one line holds."""
+class DictionaryBlock:
+    """A histogram that one line holds."""
 
     whole = True
 
@@ -75,9 +78,11 @@ class Whole:
         self._histogram: Histogram | None = histogram
 
     def take(self, lines: Lines, at: int) -> int:
+        """No more lines."""
         return 0
 
     def hand_on(self, place: Place, *, over: bool) -> Histogram | None:
+        """The histogram, with its bytes."""
         held = self._histogram
         if held is None:
             return None
@@ -89,8 +94,8 @@ class Whole:
 def open_histogram(text: str, above: Above) -> Opened | None:
     """A histogram that begins with this line: a header, a first row with brackets, a dictionary."""
     if text.startswith(DICTIONARY):
-        whole = read_dictionary(text)
-        return Opened(Whole(whole)) if whole else None
+        read = read_dictionary(text)
+        return Opened(DictionaryBlock(read)) if read else None
     if len(text) > LONGEST_ROW:
         return None
     title = read_title(above.lines[0]) if above.lines and any(sign in above.lines[0] for sign in "=:") else ""
@@ -131,7 +136,7 @@ def _scale(digits: str, suffix: str) -> int:
 def read_dictionary(text: str) -> Histogram | None:
     """What `biolatency -j` prints: `ts`, `val_type`, `data` of slots, and what it was counted by; no bytes yet."""
     try:
-        value = ast.literal_eval(text) if LITERALS.fullmatch(text) else None
+        value: Any = ast.literal_eval(text) if LITERALS.fullmatch(text) else None
         slots = tuple(
             Slot(low=int(one["interval-start"]), high=int(one["interval-end"]), count=int(one["count"]))
             for one in value["data"]

@@ -6,19 +6,18 @@ import re
 
 CLOCK = r"\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?[AP]M)?"
 DAY = r"\d{1,4}[-/]\d{1,2}[-/]\d{2,4}"
+DATE = rf"[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {CLOCK} (?:[A-Z]+ )?\d{{4}}"
 TIME = re.compile(
-    rf"(?:time: )?((?:{DAY}[ T])?{CLOCK}(?:Z|[+-]\d\d:?\d\d)?|[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {CLOCK} (?:[A-Z]+ )?\d{{4}})"
-    r"(?: loadavg: .*)?",
+    rf"(?:time: )?((?:{DAY}[ T])?{CLOCK}(?:Z|[+-]\d\d:?\d\d)?|{DATE})(?: loadavg: .*)?",
     re.IGNORECASE,
 )
 HEADLINE = re.compile(rf"\[({CLOCK})\] (.*):")
-ROW_TIME = re.compile(rf"\[?({CLOCK})\]? +(\S.*)")
+ROW_TIME = re.compile(rf"\[?({CLOCK})\]?:? +(\S.*)")
 LOST = re.compile(
-    r"(?:WARNING: |\[\w+\] )?(?:Possibly )?lost (\d{1,18}) (?:events?|samples?)(?: on CPU ?#?\d+)?[.!]?", re.IGNORECASE
+    r"(?:WARNING: |\[\w+\] )?(?:Possibly )?lost (\d{1,18}) (?:events?|samples?)(?: on CPU ?#?\d+)?[.!]?",
+    re.IGNORECASE,
 )
-PREAMBLE = re.compile(
-    r"\^C|\[\.\.\.\]|.*\.\.\.|(?:Attach|Trac|Sampl|Monitor|Profil|Summari|Measur|Count)\w+ .*|.*\. .*"
-)
+PREAMBLE = re.compile(r"\^C|.*\.\.\.\]?|(?:Attach|Trac|Sampl|Monitor|Profil|Summari|Measur|Count)\w+ .*|.*\. .*")
 LONGEST_TITLE = 200
 
 
@@ -44,7 +43,8 @@ def read_lost(text: str) -> int | None:
 
 def read_title(text: str) -> str:
     """What a line may name the frame directly below it; empty where it is a sentence or a preamble."""
-    title = text.strip().removesuffix(":").rstrip()
+    headline = read_headline(text)
+    title = (headline[1] if headline else text).strip().removesuffix(":").rstrip()
     if not title or len(title) > LONGEST_TITLE or PREAMBLE.fullmatch(title) or title.endswith("."):
         return ""
     return title

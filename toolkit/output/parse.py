@@ -18,8 +18,8 @@ from toolkit.output.columns import Columns
 from toolkit.output.frames import Frame, Lost, Text
 from toolkit.output.histograms import open_histogram
 from toolkit.output.marks import read_headline, read_lost, read_time
-from toolkit.output.stacks import open_stacks
-from toolkit.output.tables import TableBlock, open_table
+from toolkit.output.stacks import StackBlock, open_stacks
+from toolkit.output.tables import TableBlock, TimedBlock, open_table
 from toolkit.output.values import ValuesBlock, open_values
 
 LONGEST_LINE = 1 << 16  # bytes; what is longer is text, and is not searched
@@ -239,6 +239,12 @@ class FrameParser:
         if isinstance(block, TableBlock) and block.columns is not None:
             self._columns = block.columns
             self._row = " ".join(block.last)[:LONGEST_KEY]
+        if isinstance(block, TimedBlock):
+            self._time = block.time
+        if isinstance(block, StackBlock) and self._partial and block.end():
+            self._whole = self._offset
+            self._lines += self._partial
+            self._partial = 0
         frame = block.hand_on(Place(self._start, self._whole - self._start), over=True)
         if frame is None:
             self._lines += self._partial

@@ -39,6 +39,7 @@ class FoldedBlock:
         self._stacks = [first]
 
     def take(self, lines: Lines, at: int) -> int:
+        """Folded lines."""
         for index in range(at, len(lines)):
             stack = read_folded(decode(lines[index]))
             if stack is None:
@@ -47,6 +48,7 @@ class FoldedBlock:
         return len(lines) - at
 
     def hand_on(self, place: Place, *, over: bool) -> Stacks | None:
+        """The stacks."""
         if not self._stacks:
             return None
         stacks, self._stacks = tuple(self._stacks), []
@@ -77,10 +79,16 @@ class StackBlock:
 
     @property
     def whole(self) -> bool:
-        """Whether the last stack has its count, or needs none."""
-        return not (self._frames or self._keys) or (bool(self._frames) and not self._counted)
+        """Whether the last stack is complete."""
+        return not (self._frames or self._keys)
+
+    def end(self) -> bool:
+        """A stack that has no count is complete where it needs none."""
+        self._end_uncounted()
+        return self.whole
 
     def take(self, lines: Lines, at: int) -> int:
+        """The lines of one stack."""
         before = len(self._stacks)
         index = at
         while index < len(lines) and len(self._stacks) == before and self._take_line(decode(lines[index])):
@@ -89,8 +97,8 @@ class StackBlock:
 
     @property
     def _counted(self) -> bool:
-        """Whether a count is to come below the frames."""
-        return self._bytes is None and not self._row
+        """Whether a count is to come below the frames: not below a row, nor where each has an offset."""
+        return self._bytes is None and not self._row and not all("+0x" in frame for frame in self._frames)
 
     def _take_line(self, text: str) -> bool:
         if not text.strip():
@@ -126,7 +134,7 @@ class StackBlock:
             self._frames.append("--" if owner else frame)
 
     def _end_uncounted(self) -> None:
-        """A stack without a count below it: one that says its bytes above, or belongs to a row."""
+        """A stack without a count below it says its bytes above it, or was seen once."""
         if self._frames and not self._counted:
             self._end(1 if self._bytes is None else self._bytes)
 
@@ -136,8 +144,7 @@ class StackBlock:
         self._frames, self._keys, self._bytes = [], [], None
 
     def hand_on(self, place: Place, *, over: bool) -> Stacks | None:
-        if over:
-            self._end_uncounted()
+        """The stacks that are complete."""
         if not self._stacks:
             return None
         stacks, self._stacks = tuple(self._stacks), []
@@ -163,6 +170,7 @@ class KeyBlock:
         return not self._inside
 
     def take(self, lines: Lines, at: int) -> int:
+        """The lines of one key and its value, or of its histogram."""
         if self._histogram is not None:
             return self._histogram.take(lines, at)
         before = len(self._stacks)
@@ -202,6 +210,7 @@ class KeyBlock:
         return True
 
     def hand_on(self, place: Place, *, over: bool) -> Frame | None:
+        """The stacks that are complete, or the histogram."""
         if self._histogram is not None:
             return self._histogram.hand_on(place, over=over)
         if not self._stacks:
@@ -217,11 +226,11 @@ def open_stacks(text: str, above: Above, row: str) -> Opened | None:
         opens = KEY_OPENS.fullmatch(text) if "]: " not in text and not text.endswith("]:") else None
         return Opened(KeyBlock(opens[1], opens[2], above.time)) if opens else None
     if text[0] not in " \t":
-        folded = read_folded(text) if "; " not in text else None
+        folded = read_folded(text) if "; " not in text.rpartition(" ")[0] else None
         return Opened(FoldedBlock(above.time, folded)) if folded else None
     if len(text) > LONGEST_FRAME or COUNT.fullmatch(text) or read_slot(text):
         return None
-    if not FRAME.fullmatch(text) and not ALLOCATION.fullmatch(text):
+    if not row and not FRAME.fullmatch(text) and not ALLOCATION.fullmatch(text):
         return None
     title = read_title(above.lines[0]) if above.lines and not row else ""
     block = StackBlock(title, above.time, key=row)

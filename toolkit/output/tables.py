@@ -31,10 +31,12 @@ class TableBlock:
         self._rows: list[Row] = []
 
     def take(self, lines: Lines, at: int) -> int:
-        if self.columns is None and not self._settle(decode(lines[at])):
-            return 0
+        """Rows, until a line that is none or says that the header comes again."""
+        if self.columns is None:
+            self.columns = self._settle(decode(lines[at]))
         columns = self.columns
-        assert columns is not None
+        if columns is None:
+            return 0
         width, key, plain = columns.width, columns.key, columns.plain
         stoppers = {*STOPPERS, columns.names[0]}
         keep = self._rows.append
@@ -56,18 +58,16 @@ class TableBlock:
         self.last = self._rows[-1] if self._rows else self.last
         return index - at
 
-    def _settle(self, row: str) -> bool:
-        """Learn the columns from the first row, if it is one."""
+    def _settle(self, row: str) -> Columns | None:
+        """The columns as the first row shows them, if it is one."""
         words = row.split()
         if not words or words[0] in STOPPERS or is_strong(row):
-            return False
+            return None
         columns = Columns(find_words(self._header, HEADER_WORD), row)
-        if columns.read(row) is None:
-            return False
-        self.columns = columns
-        return True
+        return columns if columns.read(row) is not None else None
 
     def hand_on(self, place: Place, *, over: bool) -> Table | None:
+        """The rows; a header alone once it is over."""
         if not self._rows and not (over and self._headed):
             return None
         rows, self._rows = tuple(self._rows), []
@@ -99,6 +99,7 @@ class CommaBlock:
         self._rows: list[Row] = []
 
     def take(self, lines: Lines, at: int) -> int:
+        """Rows of as many cells as the header has."""
         width = len(self._columns)
         for index in range(at, len(lines)):
             cells = decode(lines[index]).split(",", width - 1)
@@ -108,6 +109,7 @@ class CommaBlock:
         return len(lines) - at
 
     def hand_on(self, place: Place, *, over: bool) -> Table | None:
+        """The rows; a header alone once it is over."""
         if not self._rows and not (over and self._headed):
             return None
         rows, self._rows = tuple(self._rows), []
@@ -131,17 +133,21 @@ class TimedBlock:
 
     def __init__(self, time: str, first: Row) -> None:
         self._time = time
+        self.time = first[0]  # what follows may be the table of that time
         self._rows = [first]
 
     def take(self, lines: Lines, at: int) -> int:
+        """Rows that begin with a time."""
         for index in range(at, len(lines)):
             row = read_timed(decode(lines[index]))
             if row is None:
                 return index - at
             self._rows.append(row)
+            self.time = row[0]
         return len(lines) - at
 
     def hand_on(self, place: Place, *, over: bool) -> Table | None:
+        """The rows."""
         if not self._rows:
             return None
         rows, self._rows = tuple(self._rows), []
@@ -154,8 +160,8 @@ def read_timed(text: str) -> Row | None:
     """The time at the begin of a line and the rest of it."""
     if text[:1] not in "[0123456789":
         return None
-    found = ROW_TIME.fullmatch(text) if " loadavg: " not in text else None
-    return (found[1], found[2].rstrip()) if found else None
+    found = ROW_TIME.fullmatch(text)
+    return (found[1], found[2].rstrip()) if found and not found[2].startswith("loadavg: ") else None
 
 
 def open_table(text: str, above: Above, known: Columns | None) -> Opened | None:

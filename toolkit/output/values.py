@@ -18,7 +18,8 @@ STATS = re.compile(r"count (\d+), average (-?\d+), total (-?\d+)")
 NAME = r"[A-Za-z_%@/][^=:,]{0,79}?"
 AMOUNT = r"-?\d[\d.,]*(?: ?[A-Za-z%/]{1,12})?"
 PAIR = re.compile(rf"\s*+({NAME})\s*+([=:])\s*+({AMOUNT})\s*")
-PADDED = re.compile(r"\s*+(\S++)(?:\s{2,}+|\t)(-?\d[\d.]*+)\s*+")
+PADDED = re.compile(r"\s*+(\S++(?: (?=\S)\S++){0,5})(?:\s{2,}+|\t)(-?\d[\d.]*+%?)\s*+")
+SEVERAL = re.compile(r"\s*+([A-Za-z][A-Za-z /]{0,40}?)(?:: (-?\d[\d.]*+%?)| = ([^\s=]++))(?=\s|$)")
 
 Pair = tuple[str, str]
 
@@ -34,6 +35,7 @@ class ValuesBlock:
         self.line = line  # the only one, if it may be a title: `cpu = 0`
 
     def take(self, lines: Lines, at: int) -> int:
+        """Lines of pairs."""
         for index in range(at, len(lines)):
             pairs = read_pairs(decode(lines[index]))
             if not pairs:
@@ -43,6 +45,7 @@ class ValuesBlock:
         return len(lines) - at
 
     def hand_on(self, place: Place, *, over: bool) -> Values | None:
+        """The pairs; one that may be a title waits."""
         if not self._pairs or (self.line and not over):
             return None
         pairs, self._pairs = tuple(self._pairs), []
@@ -62,6 +65,7 @@ class MapBlock:
         self._rows: list[tuple[str, ...]] = [self._read_row(*first)]
 
     def take(self, lines: Lines, at: int) -> int:
+        """Entries of the same map."""
         for index in range(at, len(lines)):
             entry = read_entry(decode(lines[index]))
             if entry is None or entry[0] != self._name or (STATS.fullmatch(entry[2]) is not None) != self._stats:
@@ -74,6 +78,7 @@ class MapBlock:
         return (key, *stats.groups()) if stats else (key, value)
 
     def hand_on(self, place: Place, *, over: bool) -> Table | None:
+        """The entries."""
         if not self._rows:
             return None
         rows, self._rows = tuple(self._rows), []
@@ -99,7 +104,21 @@ def read_pairs(text: str) -> tuple[Pair, ...]:
     if padded := PADDED.fullmatch(text):
         return ((padded[1], padded[2]),)
     pairs = [PAIR.fullmatch(part) for part in (text.split(", ") if ", " in text else (text,))[:64]]
-    return tuple((pair[1], pair[3]) for pair in pairs if pair) if all(pairs) else ()
+    return tuple((pair[1], pair[3]) for pair in pairs if pair) if all(pairs) else _read_several(text)
+
+
+def _read_several(text: str) -> tuple[Pair, ...]:
+    """Pairs beside each other: `Hits: 5 Misses: 3`, `addr = 5a size = 16`."""
+    found: list[Pair] = []
+    at = 0
+    text = text.rstrip()
+    while at < len(text):
+        pair = SEVERAL.match(text, at)
+        if pair is None:
+            return ()
+        found.append((pair[1], pair[2] or pair[3]))
+        at = pair.end()
+    return tuple(found) if len(found) > 1 else ()
 
 
 def read_object(text: str) -> tuple[Pair, ...]:
@@ -134,9 +153,11 @@ class ObjectBlock:
         self._pairs = pairs
 
     def take(self, lines: Lines, at: int) -> int:
+        """No more lines."""
         return 0
 
     def hand_on(self, place: Place, *, over: bool) -> Values | None:
+        """The pairs."""
         if not self._pairs:
             return None
         pairs, self._pairs = self._pairs, ()
