@@ -22,7 +22,7 @@ _LINUX = (
 _OTHERS = (
     "net/dst net/icmp net/inet_common net/inet_connection_sock net/inet_hashtables net/inet_sock net/ip "
     "net/ip6_route net/ipv6 net/mac80211 net/neighbour net/net_namespace net/route net/sch_generic net/sock net/tcp "
-    "net/udp rdma/rdma_cm scsi/scsi_cmnd scsi/scsi_device scsi/scsi_host"
+    "net/udp rdma/rdma_cm scsi/scsi_cmnd scsi/scsi_device scsi/scsi_host uapi/linux/bpf_perf_event"
 )
 UNNAMED = frozenset(f"{name}.h" for name in (*(f"linux/{one}" for one in _LINUX.split()), *_OTHERS.split()))
 
