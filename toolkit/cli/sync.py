@@ -75,7 +75,7 @@ def command(
         request = Request(
             sources=sources,
             asked=frozenset(one.name for one in asked),
-            facts=ahead.facts.result,
+            version=ahead.facts.version,
             pins=pins,
             keep=settings.keep,
             seconds=float(timeout),

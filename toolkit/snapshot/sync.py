@@ -16,13 +16,13 @@ import msgspec
 
 from toolkit.errors import ToolkitError
 from toolkit.lock import hold_lock
-from toolkit.model import Facts, Source, Value
+from toolkit.model import Source, Value
 from toolkit.paths import Paths, make_folder
 from toolkit.snapshot.collect import Collected, fetch_origin, reuse_origins
 from toolkit.snapshot.compare import Difference, compare_manifests
 from toolkit.snapshot.hold import end_hold, find_held
 from toolkit.snapshot.layout import SHAPE, Manifest, Origin, Snapshot
-from toolkit.snapshot.origins import Wanted, resolve_revisions
+from toolkit.snapshot.origins import Version, Wanted, resolve_revisions
 from toolkit.snapshot.progress import Phase, Progress, Step
 from toolkit.snapshot.store import (
     collect_garbage,
@@ -74,14 +74,14 @@ class SyncReport(Value, frozen=True, omit_defaults=False):
 
 
 class Request(Value, frozen=True):
-    """What to sync: the sources, the host's facts for `match`, exact commits for some sources, and the bounds.
+    """What to sync: the sources, the engines' versions for `match`, exact commits for some sources, and the bounds.
 
-    Facts and tree are asked for when they are needed: the servers can be asked without.
+    Versions and tree are asked for when they are needed: the servers can be asked without.
     """
 
     sources: tuple[Source, ...]
     asked: frozenset[str]  # the sources to ask; the others stay as they are
-    facts: Callable[[], Facts]
+    version: Version
     pins: dict[str, tuple[Origin, ...]] = {}
     keep: int = 5
     seconds: float = 300.0  # for each source
@@ -225,7 +225,7 @@ def _resolve(
     progress(Step(source=source.name, phase=Phase.ASKING, text=redact(source.url)))
     refs = list_refs(source.url, seconds=request.seconds)
     default = find_default(source.url, refs, seconds=request.seconds) if _needs_default(source, refs.tags) else ""
-    wanted = resolve_revisions(source, refs.heads, refs.tags, default, request.facts)
+    wanted = resolve_revisions(source, refs.heads, refs.tags, default, request.version)
     notes += [f"{source.name}: {note}" for note in refs.skipped]
     return tuple(_refuse_move(one, before, notes) for one in wanted)
 
