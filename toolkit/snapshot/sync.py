@@ -18,7 +18,7 @@ from toolkit.errors import ToolkitError
 from toolkit.lock import hold_lock
 from toolkit.model import Source, Value
 from toolkit.paths import Paths, make_folder
-from toolkit.snapshot.collect import Collected, fetch_origin, reuse_origins
+from toolkit.snapshot.collect import Collected, fetch_origins, reuse_origins
 from toolkit.snapshot.compare import Difference, compare_manifests
 from toolkit.snapshot.hold import end_hold, find_held
 from toolkit.snapshot.layout import SHAPE, Manifest, Origin, Snapshot
@@ -172,16 +172,18 @@ def _sync_source(
         held = kept.result()
         missing = tuple(one for one in wanted if one.origin not in held)
         found = {one.origin: held[one.origin] for one in wanted if one.origin in held}
-        for one in missing:
-            said = f"{one.origin.revision} ({one.why})"
+        received = 0
+        if missing:
+            said = ", ".join(f"{one.origin.revision} ({one.why})" for one in missing)
             progress(Step(source=source.name, phase=Phase.FETCHING, text=said))
             store = open_store(paths.sources / f"{source.name}.git")
-            found[one.origin] = fetch_origin(store, source, one, seconds=request.seconds)
-            request.fetched(found[one.origin])
+            gathered = fetch_origins(store, source, missing, seconds=request.seconds)
+            found, received = found | gathered.files, gathered.received
+            for files in gathered.files.values():
+                request.fetched(files)
     except ToolkitError as error:
         progress(Step(source=source.name, phase=Phase.FAILED, text=error.what))
         return _stay(source, before, started, error)
-    received = sum(files.received for files in found.values())
     notes += [note for one in missing for note in found[one.origin].notes]
     phase, said = Phase.FETCHED if missing else Phase.NO_NEWS, ", ".join(one.revision for one in found)
     progress(Step(source=source.name, phase=phase, text=said, received=received))
