@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.samples import make_facts, make_index
-from toolkit.cli.books import fail_with_one, note_failure
+from toolkit.cli.books import note_failure
+from toolkit.cli.failing import fail_with_one
 from toolkit.cli.session import Session
 from toolkit.config import Settings
 from toolkit.errors import SettingsError, StateError, SyncFailed, ToolkitError, UsageError

@@ -7,36 +7,18 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import ParamSpec, TypeVar
 
 from toolkit import __version__
 from toolkit.choose import judge_all
 from toolkit.cli.session import Session
-from toolkit.errors import SettingsError, StateError, SyncFailed, ToolkitError, UsageError
+from toolkit.errors import StateError, ToolkitError
 from toolkit.fleet.metrics import format_metrics
 from toolkit.fleet.textfile import choose_folder, write_textfile
 from toolkit.paths import Paths
 from toolkit.snapshot.journal import Journal, add_failure, add_report, append_log, change_journal, read_journal
-from toolkit.snapshot.store import current_name, read_current
+from toolkit.snapshot.layout import current_name
+from toolkit.snapshot.store import read_current
 from toolkit.snapshot.sync import SyncReport
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def fail_with_one(function: Callable[P, T]) -> Callable[P, T]:
-    """Let a command exit with 1 where it failed at its work, and with 125 only where it was called wrongly."""
-
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return function(*args, **kwargs)
-        except (UsageError, SettingsError):
-            raise
-        except ToolkitError as error:
-            raise SyncFailed(error.what, fix=error.fix) from error
-
-    return call
 
 
 @contextmanager

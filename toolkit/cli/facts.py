@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from toolkit.cli import render
-from toolkit.cli.session import own_paths
+from toolkit.cli.places import own_paths
 from toolkit.errors import StateError, UsageError
 from toolkit.host import load_facts
 from toolkit.host.cache import BIG

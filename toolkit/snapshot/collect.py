@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 from toolkit.errors import SourceError
 from toolkit.model import Source, Value
@@ -35,26 +35,35 @@ def reuse_origins(snapshot: Snapshot | None, source: str = "") -> dict[Origin, C
     """What a snapshot holds, of one source or of all, but for origins of which a file is not what it was."""
     if snapshot is None:
         return {}
-    origins = (one for one in snapshot.manifest.origins if source in ("", one.source))
-    return {origin: files for origin in origins if (files := _reuse_origin(snapshot, origin))}
+    entries: dict[tuple[str, str], list[Entry]] = {}
+    for entry in snapshot.manifest.entries:
+        entries.setdefault((entry.source, entry.revision), []).append(entry)
+    kept: dict[Origin, Collected] = {}
+    for origin in snapshot.manifest.origins:
+        mine = tuple(entries.get((origin.source, origin.revision), ()))
+        contents = _read_files(snapshot, mine) if source in ("", origin.source) else None
+        if contents is not None:
+            kept[origin] = Collected(entries=mine, contents=contents)
+    return kept
 
 
-def _reuse_origin(snapshot: Snapshot, origin: Origin) -> Collected | None:
-    mine = tuple(
-        entry
-        for entry in snapshot.manifest.entries
-        if (entry.source, entry.revision) == (origin.source, origin.revision)
-    )
+def _read_files(snapshot: Snapshot, entries: tuple[Entry, ...]) -> dict[str, bytes] | None:
+    """The bytes of these files by SHA-256; None when one of them is not what it was."""
     contents: dict[str, bytes] = {}
-    for entry in mine:
+    for entry in entries:
         try:
-            data = (Path(snapshot.path) / entry.file).read_bytes()
+            # A pathlib.Path and a file object would take three times as long, on every night that brings nothing.
+            descriptor = os.open(f"{snapshot.path}/{entry.file}", os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                data = os.read(descriptor, entry.size + 1)
+            finally:
+                os.close(descriptor)
         except OSError:
             return None
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             return None
         contents[entry.sha256] = data
-    return Collected(entries=mine, contents=contents)
+    return contents
 
 
 class Gathered(Value, frozen=True):

@@ -18,6 +18,7 @@ from toolkit.errors import ToolkitError
 from toolkit.lock import hold_lock
 from toolkit.model import Source, Value
 from toolkit.paths import Paths, make_folder
+from toolkit.snapshot.asking import AT_ONCE, Answers, ask_source
 from toolkit.snapshot.collect import Collected, fetch_origins, reuse_origins
 from toolkit.snapshot.compare import Difference, compare_manifests
 from toolkit.snapshot.hold import end_hold, find_held
@@ -35,10 +36,9 @@ from toolkit.snapshot.store import (
 from toolkit.snapshot.tree import TreeRules, mend_tree, plant_tree
 from toolkit.sources.git_names import redact
 from toolkit.sources.git_process import stoppable_git
-from toolkit.sources.git_refs import find_default, list_refs
 from toolkit.sources.git_store import open_store
 
-AT_ONCE = 4  # sources asked at the same time
+LONGEST_WAIT = 1.0  # seconds for the lock, after which what was asked before is asked again
 
 
 class SourceReport(Value, frozen=True, omit_defaults=False):
@@ -87,6 +87,7 @@ class Request(Value, frozen=True):
     seconds: float = 300.0  # for each source
     lock_wait: float = 10.0
     tree: Callable[[], TreeRules] | None = None  # None: without the browsable tree
+    answers: Answers = {}  # of sources that were asked before
     fetched: Callable[[Collected], None] = lambda _: None  # gets the files of each revision that was not here
 
 
@@ -95,6 +96,8 @@ def sync(paths: Paths, request: Request, progress: Progress) -> SyncReport:
     started = time.monotonic()
     make_folder(paths.state)
     with hold_lock(paths.state / "sync.lock", request.lock_wait):
+        if time.monotonic() - started > LONGEST_WAIT:  # another sync may have got newer answers meanwhile
+            request = msgspec.structs.replace(request, answers={})
         sweep_unfinished(paths.snapshots, paths.current)
         before = read_current(paths.snapshots, paths.current)
         if before and find_held(paths.hold, paths.current):
@@ -225,15 +228,12 @@ def _resolve(
     if pinned is not None:
         return tuple(Wanted(origin=origin, ref=_ref_of(origin), why="pinned") for origin in pinned)
     progress(Step(source=source.name, phase=Phase.ASKING, text=redact(source.url)))
-    refs = list_refs(source.url, seconds=request.seconds)
-    default = find_default(source.url, refs, seconds=request.seconds) if _needs_default(source, refs.tags) else ""
-    wanted = resolve_revisions(source, refs.heads, refs.tags, default, request.version)
+    asked = request.answers.get(source.name)
+    answer = asked.result() if asked else ask_source(source, seconds=request.seconds)
+    refs = answer.refs
+    wanted = resolve_revisions(source, refs.heads, refs.tags, answer.default, request.version)
     notes += [f"{source.name}: {note}" for note in refs.skipped]
     return tuple(_refuse_move(one, before, notes) for one in wanted)
-
-
-def _needs_default(source: Source, tags: Mapping[str, str]) -> bool:
-    return "latest" in source.revisions or ("match" in source.revisions and not (source.tags and tags))
 
 
 def _ref_of(origin: Origin) -> str:
