@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from toolkit.catalog.load import Curated
 from toolkit.choose import judge_all
 from toolkit.cli import render
-from toolkit.cli.ahead import load_ahead
+from toolkit.cli.ahead import Ahead, load_ahead
 from toolkit.cli.books import note_failure, note_report
 from toolkit.cli.narrate import say
 from toolkit.cli.progress import show_progress
@@ -28,40 +29,45 @@ if TYPE_CHECKING:
 
 def run_sync(call: Call, answers: Answers) -> int:
     """Sync, write down how it went, and print it; gives the exit status."""
-    paths, shown = call.paths, () if call.quiet or call.as_json else tuple(one.name for one in call.asked)
-    with (
-        load_ahead(paths, call.settings) as ahead,
-        note_failure(paths, ahead.session),
-        show_progress(paths, shown) as progress,
-    ):
-        request = Request(
-            sources=call.sources,
-            asked=frozenset(one.name for one in call.asked),
-            version=ahead.facts.version,
-            pins=call.pins,
-            keep=call.settings.keep,
-            seconds=call.seconds,
-            lock_wait=call.wait,
-            tree=lambda: make_rules(_take_curated(ahead.index.result(), call.catalog), paths),
-            answers=answers,
-            fetched=ahead.read,
-        )
-        report = sync(paths, request, progress)
-        before = ahead.session()
-        after = before if report.snapshot == report.before else ahead.reload()
-        outcome = _judge(before, after, report, progress)
-    unwritten = note_report(after, request.asked, report, format_log(outcome))
-    if call.verify:
-        from toolkit.cli.sync_trials import try_changed  # most syncs try nothing
+    with load_ahead(call.paths, call.settings) as ahead:
+        with note_failure(call.paths, call.settings, ahead.session):
+            outcome, load = _sync(call, answers, ahead)
+        asked = frozenset(one.name for one in call.asked)
+        unwritten = note_report(call.paths, call.settings, load, asked, outcome.report, format_log(outcome))
+        if call.verify:
+            from toolkit.cli.sync_trials import try_changed  # most syncs try nothing
 
-        outcome = msgspec.structs.replace(outcome, trials=try_changed(after, quiet=call.quiet or call.as_json))
+            outcome = msgspec.structs.replace(outcome, trials=try_changed(load(), quiet=call.quiet or call.as_json))
     if call.as_json:
         render.print_json(outcome)
     else:
-        _print_outcome(outcome, paths, quiet=call.quiet)
+        _print_outcome(outcome, call.paths, quiet=call.quiet)
     for error in unwritten:
         say(error.what, error.fix)
-    return 1 if report.failed or unwritten else 0
+    return 1 if outcome.report.failed or unwritten else 0
+
+
+def _sync(call: Call, answers: Answers, ahead: Ahead) -> tuple[Outcome, Callable[[], Session]]:
+    """Sync and judge; gives what came of it, and what loads the session of the catalog after it."""
+    paths, shown = call.paths, () if call.quiet or call.as_json else tuple(one.name for one in call.asked)
+    request = Request(
+        sources=call.sources,
+        asked=frozenset(one.name for one in call.asked),
+        version=ahead.facts.version,
+        pins=call.pins,
+        keep=call.settings.keep,
+        seconds=call.seconds,
+        lock_wait=call.wait,
+        tree=lambda: make_rules(_take_curated(ahead.index.result(), call.catalog), paths),
+        answers=answers,
+        fetched=ahead.read,
+    )
+    with show_progress(paths, shown) as progress:
+        report = sync(paths, request, progress)
+        if report.snapshot == report.before:
+            return Outcome(shape=render.SHAPE, report=report, runs_now=(), runs_no_more=()), ahead.session
+        after = ahead.reload()
+        return _judge(ahead.session(), after, report, progress), lambda: after
 
 
 def _take_curated(index: Index, catalog: tuple[Source, ...]) -> Curated:
@@ -71,13 +77,11 @@ def _take_curated(index: Index, catalog: tuple[Source, ...]) -> Curated:
     )
 
 
-def _judge(session: Session, after: Session, report: SyncReport, progress: Progress) -> Outcome:
+def _judge(before: Session, after: Session, report: SyncReport, progress: Progress) -> Outcome:
     """Add which tools run here now, and no more, by the catalogs before and after."""
-    if after is session:
-        return Outcome(shape=render.SHAPE, report=report, runs_now=(), runs_no_more=())
     progress(Step(phase=Phase.JUDGING, text="which tools run here now"))
-    before, here = _find_runners(session), _find_runners(after)
-    now, no_more = tuple(sorted(here - before)), tuple(sorted(before - here))
+    then, here = _find_runners(before), _find_runners(after)
+    now, no_more = tuple(sorted(here - then)), tuple(sorted(then - here))
     progress(Step(phase=Phase.JUDGED, text=f"tools that run here now: {len(now)}, no more: {len(no_more)}"))
     return Outcome(shape=render.SHAPE, report=report, runs_now=now, runs_no_more=no_more)
 
