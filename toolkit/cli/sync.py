@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 from collections.abc import Iterator, Mapping
 
 import click
@@ -25,9 +24,6 @@ from toolkit.snapshot.layout import Origin, current_name
 from toolkit.snapshot.origins import merge_sources
 from toolkit.snapshot.pins import load_pins
 
-# Seconds that a thread may go on while others wait to. With Python's 5 ms, what waits for git, or writes a file, would
-# stand in line behind what loads modules or reads tools for most of a sync that has nothing to do.
-TURN = 0.0005
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -91,7 +87,6 @@ def command(
         quiet=quiet,
         as_json=as_json,
     )
-    sys.setswitchinterval(TURN)
     ahead = () if pinned or find_held(paths.hold, paths.current) else asked
     with _end_cleanly(paths), ask_ahead(ahead, seconds=call.seconds) as answers:
         from toolkit.cli.sync_run import run_sync  # here, since loading it takes as long as half an answer
