@@ -16,6 +16,7 @@ from toolkit.cli.ahead import load_ahead
 from toolkit.cli.books import fail_with_one, note_failure, note_report
 from toolkit.cli.narrate import say
 from toolkit.cli.progress import show_progress
+from toolkit.cli.retention import retain_afterwards
 from toolkit.cli.session import Session, own_paths
 from toolkit.cli.sync_report import Outcome, describe_problems, format_log, format_outcome, format_trials
 from toolkit.cli.sync_trials import try_changed
@@ -56,6 +57,8 @@ def command(
 
     With --verify, what has no result of a trial that still holds is tried afterwards, as `toolkit verify --changed`
     does: for ten minutes at most, not on a busy host, and nothing that has a risk.
+
+    Whatever became of it, recordings that the settings do not let stay are removed, as `recordings prune` does.
     """
     paths = own_paths()
     settings = load_settings(paths.settings)
@@ -68,6 +71,7 @@ def command(
     shown = tuple(one.name for one in asked) if not quiet and not as_json else ()
     with (
         _end_cleanly(paths),
+        retain_afterwards(paths, settings),
         load_ahead(paths, settings) as ahead,
         note_failure(paths, ahead.session),
         show_progress(paths, shown) as progress,
