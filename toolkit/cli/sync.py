@@ -66,8 +66,7 @@ def command(
     sources = merge_sources(catalog, settings.sources)
     asked = _choose_sources(sources, names)
     pins = load_pins(data_folder()) if pinned else {}
-    if pinned:
-        asked = _choose_pinned(asked, pins, quiet=quiet)
+    asked = _choose_pinned(asked, pins, quiet=quiet) if pinned else asked
     shown = tuple(one.name for one in asked) if not quiet and not as_json else ()
     with (
         _end_cleanly(paths),

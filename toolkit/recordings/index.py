@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.paths import make_folder
-from toolkit.recordings.layout import Query, State
-from toolkit.recordings.read import list_ids, read_recording
+from toolkit.recordings.layout import ID, Query, State
+from toolkit.recordings.read import list_names, read_recording
 
 if TYPE_CHECKING:
     import sqlite3
 
 SHAPE = 1  # of the table
 PATIENCE = 2.0  # seconds for another process that writes
-CHUNK = 500  # recordings written at once, so that nobody waits long for us
+CHUNK = 2000  # recordings written at once, so that nobody waits long for us
 # The kernel's clock for files ticks every few milliseconds, NFS servers' every second: a folder that changed just now
 # may change again and look the same.
 SETTLED = 2_000_000_000  # nanoseconds
@@ -120,11 +120,10 @@ def _refresh(db: sqlite3.Connection, folder: Path) -> None:
     gone: set[str] = set()
     new: set[str] = set()
     if held is None or held[0] != stamp or not settled:
-        there = set(list_ids(folder))
-        known = {name for (name,) in db.execute("SELECT id FROM recordings")}
-        gone, new = known - there, there - known
+        there, known = set(list_names(folder)), _read_known(db)
+        gone, new = known - there, set(filter(ID.fullmatch, there - known))
     new.update(_find_changed(db, folder, gone))
-    ordered = sorted(new, reverse=True)
+    ordered = sorted(new)  # rows that come in their order leave no page half empty
     for start in range(0, len(ordered), CHUNK):
         rows = [_read_row(folder, name) for name in ordered[start : start + CHUNK]]
         _write(db, "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
@@ -133,6 +132,12 @@ def _refresh(db: sqlite3.Connection, folder: Path) -> None:
     if settled and (held is None or held[0] != stamp):
         _write(db, "DELETE FROM folder", ((),))
         _write(db, "INSERT INTO folder VALUES (?)", ((stamp,),))
+
+
+def _read_known(db: sqlite3.Connection) -> set[str]:
+    # As one text, since fetching 100,000 rows takes three times as long.
+    (names,) = db.execute("SELECT group_concat(id, '/') FROM recordings").fetchone()
+    return set(names.split("/")) if names else set()
 
 
 def _read_stamp(folder: Path, now: int) -> tuple[str, bool]:

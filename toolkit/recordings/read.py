@@ -25,9 +25,14 @@ def list_recordings(folder: Path) -> Iterator[Recording]:
 
 
 def list_ids(folder: Path) -> tuple[str, ...]:
-    """The names of the recordings, newest first; their names begin with the time."""
+    """The names of the recordings, newest first; their names begin with the time. Raises StateError."""
+    return tuple(sorted(filter(ID.fullmatch, list_names(folder)), reverse=True))
+
+
+def list_names(folder: Path) -> tuple[str, ...]:
+    """All that is in a folder of recordings, in no order. Raises StateError."""
     try:
-        return tuple(sorted(filter(ID.fullmatch, os.listdir(folder)), reverse=True))
+        return tuple(os.listdir(folder))
     except FileNotFoundError:
         return ()
     except OSError as error:
