@@ -166,7 +166,8 @@ def _override(limits: Limits, duration: float | None, grace: float | None, outpu
 def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> Recorder | None:
     """A recording, or None with a warning: an incident is often a full disk, and the tool must run all the same."""
     try:
-        return Recorder(session.paths.recordings, _describe_run(session, plan, arguments))
+        free = session.settings.recordings.min_free_mib << 20
+        return Recorder(session.paths.recordings, _describe_run(session, plan, arguments), free)
     except StateError as error:
         narrate.warn(f"this run is not recorded: {error.what}")
         return None
