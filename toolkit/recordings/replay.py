@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from toolkit.errors import StateError
 from toolkit.model import Value
@@ -32,7 +34,7 @@ def read_steps(path: Path) -> Iterator[Step]:
     clocks = dict.fromkeys(FILES, 0.0)
     latest = 0.0
     try:
-        with open_folder(path) as place, open_file("timing", place) as file:
+        with open_folder(path) as place, _open("timing", place) as file:
             while line := file.readline(LONGEST_LINE):
                 step = _read_line(line)
                 if step is None:
@@ -50,7 +52,7 @@ def read_pieces(path: Path) -> Iterator[tuple[Step, bytes]]:
     Raises StateError.
     """
     try:
-        with open_folder(path) as place, open_file("stdout", place) as out, open_file("stderr", place) as err:
+        with open_folder(path) as place, _open("stdout", place) as out, _open("stderr", place) as err:
             files = {"O": out, "E": err}
             last = 0.0
             for step in read_steps(path):
@@ -63,6 +65,14 @@ def read_pieces(path: Path) -> Iterator[tuple[Step, bytes]]:
                     yield Step(time=last, stream=stream, size=len(data)), data
     except OSError as error:
         raise StateError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _open(name: str, place: int) -> BinaryIO:
+    """A file of the recording; one that is not there, as when part of it was copied, is an empty one."""
+    try:
+        return open_file(name, place)
+    except FileNotFoundError:
+        return io.BytesIO()
 
 
 def _read_line(line: bytes) -> Step | None:

@@ -8,6 +8,8 @@ COMMANDS = {
     "list": "The newest recordings, or those that you ask for.",
     "show": "What one run printed, and how it ended.",
     "replay": "Print it again, as it came.",
+    "export": "In a form that other programs read.",
+    "diff": "What changed from one to another.",
     "tag": "Tag a recording: it is kept, and found by it.",
     "untag": "Take tags off.",
     "prune": "Remove recordings by age, number and size.",
@@ -23,6 +25,10 @@ def _load(name: str) -> click.Command:
             from toolkit.cli.recordings.show import command
         case "replay":
             from toolkit.cli.recordings.replay import command
+        case "export":
+            from toolkit.cli.recordings.export import command
+        case "diff":
+            from toolkit.cli.recordings.diff import command
         case "tag":
             from toolkit.cli.recordings.tag import tag_command as command
         case "untag":
