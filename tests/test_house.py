@@ -35,6 +35,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "catalog.guess",
         "catalog.search",
         "fleet.cron",
+        "recordings.layout",
+        "recordings.retain",
     ),
     ("paths", "command", "documents", "trust", "lock"),
     ("config", "host", "sources", "analysis", "recordings", "catalog", "verified"),

@@ -128,6 +128,7 @@ def command(
         dict(os.environ),
         duration=duration,
         stdbuf=shutil.which("stdbuf", path="/usr/bin:/bin") or "",
+        as_data=as_json,
     )
     if dry_run:
         render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan))
@@ -139,7 +140,7 @@ def command(
         check_programs(plan)
         wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
         recorder = _open_recorder(session, plan, arguments) if wanted else None
-        outlet = open_outlet(recorder, as_json=as_json)
+        outlet = open_outlet(recorder, plan.form, as_json=as_json)
         return _run(plan, outlet, recorder, quiet=quiet or as_json)
 
 
@@ -165,7 +166,8 @@ def _override(limits: Limits, duration: float | None, grace: float | None, outpu
 def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> Recorder | None:
     """A recording, or None with a warning: an incident is often a full disk, and the tool must run all the same."""
     try:
-        return Recorder(session.paths.recordings, _describe_run(session, plan, arguments))
+        free = session.settings.recordings.min_free_mib << 20
+        return Recorder(session.paths.recordings, _describe_run(session, plan, arguments), free)
     except StateError as error:
         narrate.warn(f"this run is not recorded: {error.what}")
         return None
@@ -197,6 +199,7 @@ def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> R
         output_bytes=plan.limits.output_bytes,
         grace=plan.limits.grace,
         nice=plan.limits.nice,
+        form=plan.form,
     )
 
 

@@ -14,9 +14,9 @@ from toolkit.cli.render import SHAPE
 from toolkit.launch.supervise import Sinks
 from toolkit.model import Value
 from toolkit.output.frames import Frame, Histogram
-from toolkit.output.parse import FrameParser
+from toolkit.output.parser import open_parser
 from toolkit.recordings.write import Recorder
-from toolkit.runs import Cost, Outcome, Plan, Result
+from toolkit.runs import Cost, Form, Outcome, Plan, Result
 
 ASK_EVERY = 100  # milliseconds
 GiveUp = Callable[[], bool]
@@ -65,17 +65,18 @@ class Outlet(Protocol):
         ...
 
 
-def open_outlet(recorder: Recorder | None, *, as_json: bool) -> Outlet:
-    """The outlet that was asked for."""
-    return JsonOutlet(Tap(recorder)) if as_json else PlainOutlet(Tap(recorder))
+def open_outlet(recorder: Recorder | None, form: Form, *, as_json: bool) -> Outlet:
+    """The outlet that was asked for, of a tool that prints in this form."""
+    tap = Tap(recorder, form)
+    return JsonOutlet(tap) if as_json else PlainOutlet(tap)
 
 
 class Tap:
     """What both outlets do with output before anybody sees it: keep it, and read it."""
 
-    def __init__(self, recorder: Recorder | None) -> None:
+    def __init__(self, recorder: Recorder | None, form: Form) -> None:
         self.recorder = recorder
-        self._parser = FrameParser()
+        self._parser = open_parser(form)
 
     def take(self, stream: str, data: bytes) -> tuple[Frame, ...]:
         """Bytes of stream O or E; gives the frames that they complete."""
