@@ -60,7 +60,12 @@ class ChartOutlet:
         return
 
     def sinks(self) -> Sinks:
-        return Sinks(stdout=self._take_stdout, stderr=self._take_stderr, cost=self._tap.take_cost)
+        return Sinks(
+            stdout=self._take_stdout,
+            stderr=self._take_stderr,
+            cost=self._tap.take_cost,
+            pause=lambda give_up: self._show(b"", self._tap.pause(), give_up),
+        )
 
     def finish(self, result: Result) -> None:
         frames = self._tap.finish(result)
@@ -71,7 +76,9 @@ class ChartOutlet:
         self._write(drawn, never, last=True)
 
     def _take_stdout(self, data: bytes, give_up: GiveUp) -> str:
-        frames = self._tap.take("O", data)
+        return self._show(data, self._tap.take("O", data), give_up)
+
+    def _show(self, data: bytes, frames: tuple[Frame, ...], give_up: GiveUp) -> str:
         drawn = self._draw(data, frames)
         if self._live and any(isinstance(frame, Histogram) for frame in frames):
             self._map = self._page.heat.draw(choose_style(), choose_height())
@@ -85,7 +92,8 @@ class ChartOutlet:
         return self._page.take(data, frames, choose_style())
 
     def _write(self, drawn: bytes, give_up: GiveUp, *, wipe: bool = False, last: bool = False) -> str:
-        wiped = f"\x1b[{self._shown}A\x1b[J".encode() if self._shown else b""
+        # To the start of the line first: a terminal shows ^C where the cursor stands.
+        wiped = f"\r\x1b[{self._shown}A\x1b[J".encode() if self._shown else b""
         self._at_start = drawn.endswith(b"\n") if drawn else self._at_start
         lines = self._map if (self._live or last) and self._at_start and not wipe else ()
         self._shown = len(lines)
