@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from toolkit.cli import narrate, render
-from toolkit.cli.chart import Reader
 from toolkit.cli.session import own_paths
 from toolkit.cli.sinks import write_all
 from toolkit.errors import StateError
@@ -19,6 +19,9 @@ from toolkit.model import Value
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import find_recording, list_recordings
 from toolkit.runs import Form, Outcome
+
+if TYPE_CHECKING:
+    from toolkit.cli.chart import Reader
 
 
 class RecordingList(Value, frozen=True, omit_defaults=False):
@@ -64,8 +67,14 @@ def show_command(name: str, stderr: bool, raw: bool, chart: bool, as_json: bool)
     if not raw:
         render.print_lines((*_format_one(recording), ""))
     drawn = not (stderr or raw) and (chart or recording.run.form is not Form.TEXT)
-    reader = Reader(recording.run.form, chart=chart) if drawn else None
+    reader = _open_reader(recording.run.form, chart=chart) if drawn else None
     _copy(Path(recording.path) / ("stderr" if stderr else "stdout"), reader)
+
+
+def _open_reader(form: Form, *, chart: bool) -> Reader:
+    from toolkit.cli.chart import Reader
+
+    return Reader(form, chart=chart)
 
 
 def _format_list(recordings: tuple[Recording, ...]) -> Iterator[str]:

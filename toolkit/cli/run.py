@@ -12,7 +12,6 @@ import click
 from toolkit.catalog.query import Asked, resolve_name
 from toolkit.choose import choose
 from toolkit.cli import narrate, render
-from toolkit.cli.chart import open_chart
 from toolkit.cli.names import complete_tool
 from toolkit.cli.refuse import refuse
 from toolkit.cli.session import Session, open_session
@@ -150,7 +149,7 @@ def command(
         check_programs(plan)
         wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
         recorder = _open_recorder(session, plan, arguments) if wanted else None
-        outlet = open_chart(recorder, plan.form) if chart else open_outlet(recorder, plan.form, as_json=as_json)
+        outlet = _open_outlet(recorder, plan, chart=chart, as_json=as_json)
         return _run(plan, outlet, recorder, quiet=quiet or as_json)
 
 
@@ -180,6 +179,14 @@ def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> 
     except StateError as error:
         narrate.warn(f"this run is not recorded: {error.what}")
         return None
+
+
+def _open_outlet(recorder: Recorder | None, plan: Plan, *, chart: bool, as_json: bool) -> Outlet:
+    if not chart:
+        return open_outlet(recorder, plan.form, as_json=as_json)
+    from toolkit.cli.chart import open_chart
+
+    return open_chart(recorder, plan.form)
 
 
 def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> RunRecord:

@@ -6,7 +6,6 @@ from typing import Protocol
 
 import msgspec
 
-from toolkit.output.bpftrace_json import JsonParser
 from toolkit.output.frames import Frame
 from toolkit.output.parse import FrameParser
 from toolkit.runs import Form
@@ -62,4 +61,8 @@ class Stream:
 
 def open_parser(form: Form) -> Parser:
     """The parser of a run's stdout: `Plan.form`, or `RunRecord.form` of one that is recorded."""
-    return JsonParser() if form is Form.BPFTRACE_JSON else FrameParser()
+    if form is Form.BPFTRACE_JSON:
+        from toolkit.output.bpftrace_json import JsonParser  # few runs need it, and all wait for imports
+
+        return JsonParser()
+    return FrameParser()
