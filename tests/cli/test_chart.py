@@ -11,10 +11,50 @@ import pytest
 
 from tests.conftest import ROOT, Toolkit
 from tests.support.terminal import open_terminal
+from toolkit.cli.chart import open_chart
+from toolkit.cli.sinks import never
+from toolkit.runs import Cost, Form, Outcome, Result
 
-pytestmark = [pytest.mark.root, pytest.mark.bpf, pytest.mark.bpftrace, pytest.mark.packages]
+TABLE = b"     usecs   : count    distribution\n     0 -> 1   : 3        |****  |\n"
 
 
+def draw(*pieces: bytes) -> None:
+    """Pass these through an outlet as a tool's stdout."""
+    outlet = open_chart(None, Form.TEXT)
+    sinks = outlet.sinks()
+    for piece in pieces:
+        assert sinks.stdout(piece, never) == ""
+    ended = Result(
+        outcome=Outcome.ENDED,
+        status=0,
+        tool_status=0,
+        seconds=1.0,
+        stdout_bytes=0,
+        stderr_bytes=0,
+        dropped_bytes=0,
+        cost=Cost(),
+        peak_memory=None,
+    )
+    outlet.finish(ended)
+
+
+def test_the_map_has_lines_of_its_own_whatever_the_tool_ends_with(capfd: pytest.CaptureFixture[str]) -> None:
+    draw(TABLE, b"\n", TABLE, b"half a line")
+    lines = capfd.readouterr().out.splitlines()
+    at = lines.index("half a line")
+    assert lines[at + 1 : at + 3] == ["", "2 intervals  (us)"]
+
+
+def test_bytes_that_are_no_text_pass_unchanged(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    noise = bytes(range(256)) * 40
+    draw(noise[:777], noise[777:])
+    assert capfdbinary.readouterr().out == noise
+
+
+@pytest.mark.root
+@pytest.mark.bpf
+@pytest.mark.bpftrace
+@pytest.mark.packages
 def test_in_a_pipe_blocks_come_as_they_are_and_the_map_at_the_end(toolkit: Toolkit, own_home: Path) -> None:
     done = toolkit("run", "--chart", "-q", "inhouse/runqlat", "1", "2", environ={"NO_COLOR": "1"})
     assert done.returncode == 0, done.stderr
@@ -32,6 +72,10 @@ def test_in_a_pipe_blocks_come_as_they_are_and_the_map_at_the_end(toolkit: Toolk
     assert again.stdout.endswith(done.stdout)
 
 
+@pytest.mark.root
+@pytest.mark.bpf
+@pytest.mark.bpftrace
+@pytest.mark.packages
 def test_on_a_terminal_the_map_stays_below_what_came_last(toolkit: Toolkit) -> None:
     toolkit("list")  # makes the cache
     argv = (sys.executable, "-m", "toolkit", "run", "--chart", "-q", "inhouse/runqlat", "1", "3")
@@ -49,6 +93,10 @@ def test_on_a_terminal_the_map_stays_below_what_came_last(toolkit: Toolkit) -> N
     assert all(len(line) <= 100 for line in lines)
 
 
+@pytest.mark.root
+@pytest.mark.bpf
+@pytest.mark.bpftrace
+@pytest.mark.packages
 def test_json_asks_bpftrace_for_json_and_its_recording_is_read_back(toolkit: Toolkit, own_home: Path) -> None:
     done = toolkit("run", "--json", "inhouse/runqlat", "1", "1")
     assert done.returncode == 0, done.stderr
@@ -68,12 +116,20 @@ def test_json_asks_bpftrace_for_json_and_its_recording_is_read_back(toolkit: Too
     assert "p50 ~" in shown
 
 
+@pytest.mark.root
+@pytest.mark.bpf
+@pytest.mark.bpftrace
+@pytest.mark.packages
 def test_a_native_tool_prints_the_same_either_way(toolkit: Toolkit) -> None:
     plan = json.loads(toolkit("run", "--json", "--dry-run", "libbpf-tools/runqlat", "1", "1").stdout)
     assert "json" not in plan["argv"]
     assert "form" not in plan  # text, the default
 
 
+@pytest.mark.root
+@pytest.mark.bpf
+@pytest.mark.bpftrace
+@pytest.mark.packages
 def test_one_way_to_show_it_at_a_time(toolkit: Toolkit) -> None:
     done = toolkit("run", "--chart", "--json", "runqlat")
     assert done.returncode == 125

@@ -73,6 +73,8 @@ class ChartOutlet:
             return
         drawn = self._draw(b"", frames)
         self._map = self._page.heat.draw(choose_style(), choose_height() if self._live else HEIGHT)
+        if self._map and not (drawn.endswith(b"\n") if drawn else self._at_start):
+            drawn += b"\n"
         self._write(drawn, never, last=True)
 
     def _take_stdout(self, data: bytes, give_up: GiveUp) -> str:
