@@ -15,7 +15,9 @@ PACKAGE = ROOT / "toolkit"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "runs", "errors"),
     (
+        "answer",
         "answers",
+        "outside",
         "mending",
         "versions",
         "troubles",

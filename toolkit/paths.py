@@ -119,6 +119,12 @@ def data_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "catalog"
 
 
+def capture_script() -> Path:
+    """The shell script that takes raw facts where nothing can be installed: in a wheel beside the catalog."""
+    shipped = data_folder() / "capture-facts"
+    return shipped if shipped.exists() else data_folder().parent / "scripts" / "capture-facts"
+
+
 def own_command() -> tuple[str, ...]:
     """What starts this program from any folder: the console script that was called, else this Python with -m.
 

@@ -16,8 +16,9 @@ from toolkit.analysis.bcc_requirements import opened_files, path_requirements, r
 from toolkit.analysis.bcc_text import Alternatives, attached_by_text, strip_comments
 from toolkit.analysis.bcc_values import all_nodes
 from toolkit.analysis.header import summary_of
+from toolkit.analysis.headers import plain_headers
 from toolkit.analysis.needs import attach_points, distinct, one
-from toolkit.model import Analysis, NeedKind, Requirement
+from toolkit.model import Analysis, Engine, NeedKind, Requirement
 
 _MAX_SOURCE = 1 << 18
 _PRAGMA = re.compile(r"#!|#\s*(?:@|-\*-|<?SPDX)")
@@ -50,6 +51,7 @@ def _analyze(tree: ast.Module, source: str) -> Analysis:
     paths = all_paths(tree)
     attached = [needs for path in paths.found for needs in path.seen.attached]
     unfollowed = [] if attached else list(_in_texts(tree))
+    read = read_everywhere(paths)
     requirements = (
         needed_release(tree),
         *(_compiler() if _has_program(tree, paths.found) else ()),
@@ -58,7 +60,8 @@ def _analyze(tree: ast.Module, source: str) -> Analysis:
         *_whole_host(paths.found),
         *path_requirements(paths),
         *opened_files(paths),
-        *(Requirement(any_of=(need,)) for need in read_everywhere(paths)),
+        *(Requirement(any_of=(need,)) for need in read if need.kind is not NeedKind.HEADERS),
+        *plain_headers(tuple(need.name for need in read if need.kind is NeedKind.HEADERS), Engine.BCC),
         *(Requirement(any_of=needs) for needs in unfollowed),
     )
     return Analysis(

@@ -14,7 +14,8 @@ from toolkit.analysis.bcc_values import HOLE
 from toolkit.analysis.helpers import HELPERS
 from toolkit.model import Need, NeedKind
 
-_CONDITION = re.compile(r"[ \t]*#[ \t]*(if|ifdef|ifndef|endif)\b")
+_DIRECTIVE = re.compile(r"[ \t]*#[ \t]*(if|ifdef|ifndef|elif|else|endif|define)\b[ \t]*(\w*)")
+_INCLUDE = re.compile(r"[ \t]*#[ \t]*include[ \t]*<([\w./-]+)>")
 _DEFINED = re.compile(r"\b(?:struct|union)\s+(\w+)\s*\{")
 _DECLARED = re.compile(r"\bstruct\s+(\w+)\s*\*+\s*(?:const\s+)?(\w+)\s*(?=[,;=)\[])")
 _READ = re.compile(r"(?<![\w.>\x00\x01])(\w+)\s*->\s*(\w+)\b(?!\s*\()")
@@ -35,8 +36,9 @@ _MACROS = frozenset({"sock", "inet_sock", "inet_request_sock", "inet_timewait_so
 
 
 def read_fields(code: str) -> Iterator[Need]:
-    """The members and arguments that a C text without comments reads, and late helpers; some more than once."""
+    """The headers, members and arguments that a C text without comments reads, and late helpers; some repeatedly."""
     text = _without_conditions(code)
+    yield from (Need(kind=NeedKind.HEADERS, name=match[1]) for match in map(_INCLUDE.match, text.split("\n")) if match)
     yield from (Need(kind=NeedKind.HELPER, name=name) for name in _CALL.findall(text) if name in _HELPERS)
     if _RING_BUFFER.search(text):
         yield Need(kind=NeedKind.MAP_TYPE, name="ringbuf")
@@ -56,15 +58,32 @@ def read_fields(code: str) -> Iterator[Need]:
 
 
 def _without_conditions(code: str) -> str:
-    """The text without directives, and without what stands between #if and #endif."""
+    """The text without directives but for #include, and without what stands between #if and #endif.
+
+    What depends on a macro that the text itself defines is kept where that is so: a tool puts `#define ONCPU` before
+    its text and has `#ifdef ONCPU` in it.
+    """
     kept: list[str] = []
-    depth = 0
+    defined: set[str] = set()
+    branches: list[tuple[bool, bool]] = []  # whether this branch is taken, and whether its #else is
+    left_out = 0  # how many of them are not taken
     for line in code.split("\n"):
-        directive = _CONDITION.match(line)
-        if directive:
-            depth = max(0, depth - 1) if directive[1] == "endif" else depth + 1
-        elif not depth and not line.lstrip().startswith("#"):
-            kept.append(line)
+        directive = _DIRECTIVE.match(line)
+        if directive is None:
+            if not left_out and (not line.lstrip().startswith("#") or _INCLUDE.match(line)):
+                kept.append(line)
+            continue
+        word, name = directive.groups()
+        if word == "define":
+            defined.update(() if left_out else (name,))
+            continue
+        taken, other = branches.pop() if word in ("elif", "else", "endif") and branches else (True, False)
+        left_out -= not taken
+        if word != "endif":
+            known = name in defined
+            new = (word == "else" and other) if word in ("elif", "else") else (known and word == "ifdef")
+            branches.append((new, known and word == "ifndef"))
+            left_out += not new
     return "\n".join(kept)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from toolkit.cli import narrate, render
-from toolkit.cli.session import own_paths
+from toolkit.cli.places import own_paths
 from toolkit.cli.sinks import write_all
 from toolkit.errors import StateError
 from toolkit.model import Value

@@ -22,7 +22,7 @@ import msgspec
 from toolkit import __version__
 from toolkit.errors import StateError
 from toolkit.paths import advise_writing, make_folder, write_atomically
-from toolkit.snapshot.layout import SHAPE, Manifest, Receipt, Snapshot
+from toolkit.snapshot.layout import SHAPE, Manifest, Receipt, Snapshot, current_name
 from toolkit.snapshot.use import claim_snapshot, use_snapshot
 
 BUILDING = ".building-"
@@ -200,14 +200,6 @@ def list_snapshots(root: Path) -> tuple[Snapshot, ...]:
         raise StateError(f"cannot read {root}: {error.strerror}") from error
     found = (read_snapshot(root, name) for name in names if not name.startswith("."))
     return tuple(sorted(filter(None, found), key=lambda one: one.order, reverse=True))
-
-
-def current_name(current: Path) -> str | None:
-    """The id that the link `current` names, or None."""
-    try:
-        return Path(os.readlink(current)).name
-    except OSError:
-        return None
 
 
 def read_current(root: Path, current: Path) -> Snapshot | None:
