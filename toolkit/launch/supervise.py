@@ -35,13 +35,15 @@ class Sinks:
 
     `stdout` and `stderr` return why they take no more, empty if they do. While they wait for a reader, they ask the
     function that they get whether to give up. `enough` says after a sample of the cost whether the run has done what
-    it was for: it is then stopped as if its time were over.
+    it was for: it is then stopped as if its time were over. `pause` is called about once a second, with and for the
+    same as `stdout`: what waits for the next line of a tool that has none for now can be shown.
     """
 
     stdout: Callable[[bytes, Callable[[], bool]], str]
     stderr: Callable[[bytes, Callable[[], bool]], str]
     cost: Callable[[Cost], None]
     enough: Callable[[Cost], bool] = lambda _: False
+    pause: Callable[[Callable[[], bool]], str] = lambda _: ""
 
 
 def supervise(plan: Plan, sinks: Sinks) -> Result:
@@ -141,7 +143,10 @@ class Run:
         kept = data[: max(0, len(data) - over)]
         self._dropped += len(data) - len(kept)
         sink = self._sinks.stdout if name == "stdout" else self._sinks.stderr
-        closed = sink(kept, self._give_up) if kept and not self._closed else ""
+        if kept and not self._closed:
+            self._note_closed(sink(kept, self._give_up))
+
+    def _note_closed(self, closed: str) -> None:
         if closed:
             self._closed = True
             self.stop(Outcome.OUTPUT_CLOSED, closed)
@@ -232,6 +237,8 @@ class Run:
         self._sample()
         if not self._metered and self._sinks.enough(self._cost):
             self.stop(Outcome.DURATION, "")
+        if not self._closed:
+            self._note_closed(self._sinks.pause(self._give_up))
         self._samples += 1
         while self._due() < self._seconds():  # after a pause, such as ^Z, no burst of samples
             self._samples += 1
