@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import select
+import stat
 from collections.abc import Callable
 from typing import Protocol
 
@@ -194,9 +195,10 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
 
     A write that blocks is tried again by Python after every signal (PEP 475), so a reader that has stopped reading
     would hold us for ever. Instead this waits until at least PIPE_BUF bytes can be written, which then cannot block,
-    and asks `give_up` in between.
+    and asks `give_up` in between. A file, or a device such as /dev/null, has no reader, and takes all at once.
     """
     rest = memoryview(data)
+    piece = select.PIPE_BUF if _has_reader(descriptor) else len(rest)
     poller = select.poll()
     poller.register(descriptor, select.POLLOUT)
     while rest:
@@ -204,7 +206,7 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
             while not poller.poll(ASK_EVERY):
                 if give_up():
                     return "nobody reads its output"
-            rest = rest[os.write(descriptor, rest[: select.PIPE_BUF]) :]
+            rest = rest[os.write(descriptor, rest[:piece]) :]
         except BlockingIOError:
             continue
         except BrokenPipeError:
@@ -212,3 +214,8 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
         except OSError as error:
             return f"its output cannot be written any more ({error.strerror})"
     return ""
+
+
+def _has_reader(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return not stat.S_ISREG(mode) and not (stat.S_ISCHR(mode) and not os.isatty(descriptor))

@@ -7,12 +7,13 @@ deadline itself is kept by the keeper (launch/keeper.py), which also lives on wh
 
 from __future__ import annotations
 
+import fcntl
 import os
 import selectors
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -20,7 +21,8 @@ from toolkit.launch.keeper import Order, keep_tool, sweep_marked
 from toolkit.launch.meter import Meter
 from toolkit.runs import Account, Cost, Outcome, Plan, Result
 
-CHUNK = 1 << 16
+CHUNK = 1 << 18
+PIPE = 1 << 20  # bytes that a tool may be ahead of us: fewer turns of the loop when it floods
 LAST_WORDS = 1 << 20  # bytes that a tool may still print after it reached its output cap: its maps
 FIRST_SAMPLES = (0.1, 0.25, 0.5)  # seconds after start: short runs have a cost too
 SAMPLE_EVERY = 1.0
@@ -305,6 +307,9 @@ def _fork_keeper(plan: Plan, mark: str) -> tuple[int, int, int, int, int]:
             os._exit(status)
     for descriptor in theirs:
         os.close(descriptor)
+    for descriptor in (stdout_read, stderr_read):
+        with suppress(OSError):  # more than pipe-max-size allows this user
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE)
     return pid, orders_write, events_read, stdout_read, stderr_read
 
 
