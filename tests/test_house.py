@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "trials",
         "revisions",
         "launch.plan",
+        "launch.window",
         "output",
         "catalog.query",
         "catalog.guess",
