@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "revisions",
         "launch.plan",
         "launch.window",
+        "launch.budget",
         "output",
         "catalog.query",
         "catalog.guess",

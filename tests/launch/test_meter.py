@@ -12,7 +12,8 @@ import pytest
 
 from tests.launch.test_supervise import run
 from tests.support.plans import plan_for
-from toolkit.launch.meter import Meter, read_process
+from toolkit.launch.held import read_process
+from toolkit.launch.meter import Meter
 from toolkit.runs import Outcome
 
 SCRIPT = "tracepoint:sched:sched_switch { @switches = count(); } interval:s:1 { @seconds = count(); }"
@@ -83,7 +84,7 @@ def test_nothing_stays_loaded_after_a_run() -> None:
 
 def test_a_process_that_is_gone_holds_nothing() -> None:
     seen = read_process(1 << 22)
-    assert (seen.programs, seen.attached) == (frozenset(), ())
+    assert (seen.programs, seen.attached) == ({}, ())
 
 
 def test_a_tool_without_bpf_costs_nothing() -> None:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from toolkit.catalog.query import Asked, resolve_name
 from toolkit.choose import choose
@@ -81,6 +82,12 @@ def check_text(arguments: tuple[str, ...]) -> None:
     "--output-limit", type=click.IntRange(1, 1 << 20), metavar="MIB", help="Stop it after so much output (64)."
 )
 @click.option(
+    "--bpf-cost",
+    type=click.FloatRange(0, 100_000),
+    metavar="PERCENT",
+    help="Stop it when its BPF programs burn more of one CPU for 3 s (5); 0: no bound.",
+)
+@click.option(
     "--allow", "-a", multiple=True, type=click.Choice([risk.value for risk in Risk]), help="Accept a risk class."
 )
 @click.option("--force", is_flag=True, help="Start it although the verdict says that it cannot work here.")
@@ -96,6 +103,7 @@ def command(
     duration: float | None,
     grace: float | None,
     output_limit: int | None,
+    bpf_cost: float | None,
     allow: tuple[str, ...],
     force: bool,
     record: bool | None,
@@ -119,7 +127,7 @@ def command(
     asked = resolve_name(session.index, tool)
     check_risk(asked.tool, (*session.settings.allow, *map(Risk, allow)))
     choice = _choose(session, asked, arguments, force=force)
-    limits = _override(session.settings.limits, duration, grace, output_limit)
+    limits = _override(session.settings.limits, duration, grace, output_limit, bpf_cost)
     plan = make_plan(
         asked.tool,
         choice,
@@ -153,13 +161,16 @@ def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force
     raise refuse(asked, chosen, session, arguments)
 
 
-def _override(limits: Limits, duration: float | None, grace: float | None, output_limit: int | None) -> Limits:
-    return Limits(
-        duration=duration or limits.duration,
-        grace=limits.grace if grace is None else grace,
-        output_bytes=output_limit << 20 if output_limit else limits.output_bytes,
-        nice=limits.nice,
-    )
+def _override(
+    limits: Limits, duration: float | None, grace: float | None, output_limit: int | None, bpf_cost: float | None
+) -> Limits:
+    given = {
+        "duration": duration,
+        "grace": grace,
+        "output_bytes": output_limit << 20 if output_limit else None,
+        "bpf_cost": bpf_cost,
+    }
+    return replace(limits, **{name: value for name, value in given.items() if value is not None})
 
 
 def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> Recorder | None:
