@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "choose",
         "diagnose",
         "complaints",
+        "remarks",
         "trials",
         "revisions",
         "launch.plan",
