@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import click
@@ -13,19 +15,23 @@ from msgspec.structs import replace
 from toolkit.catalog.query import Asked, resolve_name
 from toolkit.choose import choose
 from toolkit.cli import narrate, render
+from toolkit.cli.gaps import describe_gaps, read_map_keys
 from toolkit.cli.names import complete_tool
 from toolkit.cli.refuse import refuse
 from toolkit.cli.session import Session, open_session
-from toolkit.cli.sinks import Outlet, open_outlet
+from toolkit.cli.sinks import open_outlet
+from toolkit.cli.status import open_status
 from toolkit.errors import StateError, UsageError
 from toolkit.launch.guard import check_file, check_programs, check_risk
 from toolkit.launch.plan import make_plan
 from toolkit.launch.supervise import supervise
-from toolkit.model import Choice, Risk
+from toolkit.model import Choice, Facts, Risk, Variant
 from toolkit.recordings.layout import SHAPE, RunRecord
 from toolkit.recordings.write import Recorder, new_id
-from toolkit.runs import Limits, Plan, Result
+from toolkit.remarks import Remarks
+from toolkit.runs import Cost, Limits, Plan, Result
 from toolkit.snapshot.use import use_snapshot
+from toolkit.trials import Points, count_points
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LONGEST = 7 * 86400.0
@@ -147,8 +153,7 @@ def command(
         check_programs(plan)
         wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
         recorder = _open_recorder(session, plan, arguments) if wanted else None
-        outlet = open_outlet(recorder, as_json=as_json)
-        return _run(plan, outlet, recorder, quiet=quiet or as_json)
+        return _run(session, plan, recorder, quiet=quiet, as_json=as_json)
 
 
 def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force: bool) -> Choice:
@@ -223,7 +228,12 @@ def _user_name() -> str:
         return str(number)
 
 
-def _run(plan: Plan, outlet: Outlet, recorder: Recorder | None, *, quiet: bool) -> int:
+def _run(session: Session, plan: Plan, recorder: Recorder | None, *, quiet: bool, as_json: bool) -> int:
+    quiet = quiet or as_json
+    points = count_attached(session.facts, plan.choice.variant)
+    remarks = Remarks(read_map_keys(plan))
+    status = None if quiet else open_status(plan.deadline, points)
+    outlet = open_outlet(recorder, remarks, status, as_json=as_json)
     outlet.start(plan)
     if not quiet:
         narrate.say(narrate.describe_start(plan))
@@ -233,8 +243,24 @@ def _run(plan: Plan, outlet: Outlet, recorder: Recorder | None, *, quiet: bool) 
     outlet.finish(result)
     for line in narrate.describe_trouble(plan, result, recorder.problem if recorder else ""):
         narrate.warn(line)
+    for line in describe_gaps(plan, result, remarks, points(result.cost)):
+        narrate.warn(line)
     if not quiet:
         narrate.say(narrate.describe_end(result))
+        if outlet.folded:
+            narrate.say(
+                f"{outlet.folded} lines of compiler warnings are folded (toolkit recordings show --stderr last)"
+            )
         if recorder:
             narrate.say(f"recorded as {recorder.path.name} (toolkit recordings show last)")
     return result.status
+
+
+def count_attached(facts: Facts, variant: Variant) -> Callable[[Cost], Points]:
+    """A function that tells what of a variant is attached; it counts anew only when something came or went."""
+
+    @cache
+    def count(attached: tuple[str, ...]) -> Points:
+        return count_points(variant, facts, attached)
+
+    return lambda cost: Points() if cost.unknown else count(cost.attached)
