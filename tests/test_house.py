@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "launch.plan",
         "launch.window",
         "launch.budget",
+        "launch.load",
         "output",
         "catalog.query",
         "catalog.guess",

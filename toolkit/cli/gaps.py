@@ -48,10 +48,12 @@ def describe_gaps(plan: Plan, result: Result, remarks: Remarks, points: Points) 
         more = " ".join(f"{name}={read_map_keys(plan) * 4}" for name in KEYS)
         keys = f"{maps} has all the {read_map_keys(plan):,} keys that it may have{often}: later ones are missing"
         yield f"{keys}; `{more} toolkit run …`" if bpftrace else keys
-    if points.missing and points.attached and result.seconds >= SETTLED and not _failed(result):
+    # Where nothing at all is attached, that is said by itself.
+    if points.missing and result.cost.attached and result.seconds >= SETTLED and not _failed(result):
         shown = ", ".join(points.missing[:LISTED])
         more = f" and {len(points.missing) - LISTED} more" if len(points.missing) > LISTED else ""
-        yield f"{points.attached} of {points.expected} probes are attached, not {shown}{more}: its output lacks them"
+        part = f"only {points.attached}" if points.attached else "none"
+        yield f"{part} of its {points.expected} probes could be attached; its output lacks {shown}{more}"
     if result.limit == "bpf_cost":
         yield (
             "trace less, such as one process or a rarer event, or let it cost more: "

@@ -51,6 +51,15 @@ TRACE_ITER = 28
 TRACE_KPROBE_MULTI = 42
 TRACE_UPROBE_MULTI = 48
 
+# The names of enum bpf_prog_type, in its order.
+_TYPES = (
+    "unspec socket_filter kprobe sched_cls sched_act tracepoint xdp perf_event cgroup_skb cgroup_sock lwt_in lwt_out "
+    "lwt_xmit sock_ops sk_skb cgroup_device sk_msg raw_tracepoint cgroup_sock_addr lwt_seg6local lirc_mode2 "
+    "sk_reuseport flow_dissector cgroup_sysctl raw_tracepoint_writable cgroup_sockopt tracing struct_ops ext lsm "
+    "sk_lookup syscall netfilter"
+)
+PROGRAM_TYPES = tuple(_TYPES.split())
+
 SLEEPABLE = 1 << 4  # prog_flags
 
 STATS_RUN_TIME = 0
