@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from tests.support.plans import fake_tool, plan_for
 from toolkit.host import bpf
 from toolkit.launch.held import read_process
 from toolkit.launch.meter import Meter
+from toolkit.launch.supervise import Sinks, supervise
 from toolkit.runs import Outcome, Result
 
 SCRIPT = "tracepoint:sched:sched_switch { @switches = count(); } interval:s:1 { @seconds = count(); }"
@@ -171,3 +172,32 @@ def test_looking_often_at_many_descriptors_would_cost_more_than_it_is_worth(monk
         assert len(looks) == 1
         meter.sample(1, 5.0, thoroughly=True)
         assert len(looks) == 2
+
+
+@pytest.mark.root
+@pytest.mark.bpf
+@pytest.mark.bpftrace
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_a_wrapper_script_does_not_keep_the_signal_from_the_tool(shell: str, tmp_path: Path) -> None:
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(f"#!{shell}\n/usr/bin/bpftrace -e '{SCRIPT}' \"$@\"\ntrue\n")
+    wrapper.chmod(0o755)
+    result, collected = run(plan_for(str(wrapper), deadline=3.0, asked=True, grace=10))
+    assert result.outcome is Outcome.DURATION
+    assert b"@switches: " in collected.stdout  # it printed its map, and had the time to
+    assert "tracepoint sched_switch" in result.cost.attached
+
+
+@pytest.mark.root
+@pytest.mark.bpf
+@pytest.mark.bpftrace
+def test_each_interval_shows_when_it_is_printed() -> None:
+    pieces: list[bytes] = []
+
+    def take(data: bytes, give_up: Callable[[], bool]) -> str:
+        pieces.append(data)
+        return ""
+
+    plan = plan_for("/usr/bin/bpftrace", "-e", 'interval:ms:300 { printf("%d\\n", 1); }', deadline=4.0, asked=True)
+    supervise(plan, Sinks(stdout=take, stderr=take, cost=lambda _: None))
+    assert pieces.count(b"1\n") >= 5  # as they are printed, not all at the end
