@@ -32,6 +32,7 @@ class LimitSettings(Value, frozen=True):
     grace: Annotated[float, msgspec.Meta(ge=0, le=600)] = Limits().grace
     output_mib: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = Limits().output_bytes >> 20
     nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = Limits().nice
+    bpf_cost: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = Limits().bpf_cost
 
 
 class RecordingSettings(Value, frozen=True):
@@ -90,7 +91,11 @@ def _read_settings(file: Path) -> Settings:
         if entry.key == "limits":
             given = convert_entry(entry, LimitSettings)
             limits = Limits(
-                duration=given.duration, grace=given.grace, output_bytes=given.output_mib << 20, nice=given.nice
+                duration=given.duration,
+                grace=given.grace,
+                output_bytes=given.output_mib << 20,
+                nice=given.nice,
+                bpf_cost=given.bpf_cost,
             )
             settings = msgspec.structs.replace(settings, limits=limits)
         elif entry.key == "allow":

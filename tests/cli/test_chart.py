@@ -11,8 +11,9 @@ import pytest
 
 from tests.conftest import ROOT, Toolkit
 from tests.support.terminal import open_terminal
-from toolkit.cli.chart import open_chart
-from toolkit.cli.sinks import never
+from toolkit.cli.chart import ChartOutlet
+from toolkit.cli.sinks import Tap, never
+from toolkit.remarks import Remarks
 from toolkit.runs import Cost, Form, Outcome, Result
 
 TABLE = b"     usecs   : count    distribution\n     0 -> 1   : 3        |****  |\n"
@@ -20,7 +21,7 @@ TABLE = b"     usecs   : count    distribution\n     0 -> 1   : 3        |****  
 
 def draw(*pieces: bytes) -> None:
     """Pass these through an outlet as a tool's stdout."""
-    outlet = open_chart(None, Form.TEXT)
+    outlet = ChartOutlet(Tap(None, Form.TEXT, Remarks()), Form.TEXT)
     sinks = outlet.sinks()
     for piece in pieces:
         assert sinks.stdout(piece, never) == ""

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Iterable
 
 from toolkit.cli import render
-from toolkit.cli.sinks import GiveUp, Outlet, Tap, never, write_all
+from toolkit.cli.sinks import GiveUp, Tap, never, write_all
 from toolkit.launch.supervise import Sinks
 from toolkit.output.chart import Style
 from toolkit.output.frames import Frame, Histogram
 from toolkit.output.page import Page, join_lines
 from toolkit.output.parser import open_parser
-from toolkit.recordings.write import Recorder
 from toolkit.runs import Form, Outcome, Plan, Result
 
 WIDTH = 80  # columns, and
@@ -39,14 +38,11 @@ def choose_height() -> int:
         return HEIGHT
 
 
-def open_chart(recorder: Recorder | None, form: Form) -> Outlet:
-    """The outlet of `run --chart`, of a tool that prints in this form."""
-    return ChartOutlet(Tap(recorder, form), form)
-
-
 class ChartOutlet:
     """The tool's output with its histograms drawn. On a terminal the heat map is wiped before more is written, and
     written again below it; in a pipe it comes once, at the end."""
+
+    folded = 0
 
     def __init__(self, tap: Tap, form: Form) -> None:
         self._tap = tap
@@ -65,6 +61,7 @@ class ChartOutlet:
             stderr=self._take_stderr,
             cost=self._tap.take_cost,
             pause=lambda give_up: self._show(b"", self._tap.pause(), give_up),
+            lost=self._tap.count_lost,
         )
 
     def finish(self, result: Result) -> None:

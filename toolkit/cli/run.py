@@ -5,26 +5,33 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from toolkit.catalog.query import Asked, resolve_name
 from toolkit.choose import choose
 from toolkit.cli import narrate, render
+from toolkit.cli.gaps import describe_gaps, read_map_keys
 from toolkit.cli.names import complete_tool
 from toolkit.cli.refuse import refuse
 from toolkit.cli.session import Session, open_session
-from toolkit.cli.sinks import Outlet, open_outlet
+from toolkit.cli.sinks import Outlet, Tap, open_outlet
+from toolkit.cli.status import Status, open_status
 from toolkit.errors import StateError, UsageError
 from toolkit.launch.guard import check_file, check_programs, check_risk
 from toolkit.launch.plan import make_plan
 from toolkit.launch.supervise import supervise
-from toolkit.model import Choice, Risk
+from toolkit.model import Choice, Facts, Risk, Variant
 from toolkit.recordings.layout import SHAPE, RunRecord
 from toolkit.recordings.write import Recorder, new_id
-from toolkit.runs import Limits, Plan, Result
+from toolkit.remarks import Remarks
+from toolkit.runs import Cost, Limits, Plan, Result
 from toolkit.snapshot.use import use_snapshot
+from toolkit.trials import Points, count_points
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LONGEST = 7 * 86400.0
@@ -87,6 +94,12 @@ def check_outlet(*, chart: bool, as_json: bool) -> None:
     "--output-limit", type=click.IntRange(1, 1 << 20), metavar="MIB", help="Stop it after so much output (64)."
 )
 @click.option(
+    "--bpf-cost",
+    type=click.FloatRange(0, 100_000),
+    metavar="PERCENT",
+    help="Stop it when its BPF programs burn more of one CPU for 3 s (5); 0: no bound.",
+)
+@click.option(
     "--allow", "-a", multiple=True, type=click.Choice([risk.value for risk in Risk]), help="Accept a risk class."
 )
 @click.option("--force", is_flag=True, help="Start it although the verdict says that it cannot work here.")
@@ -103,6 +116,7 @@ def command(
     duration: float | None,
     grace: float | None,
     output_limit: int | None,
+    bpf_cost: float | None,
     allow: tuple[str, ...],
     force: bool,
     record: bool | None,
@@ -128,7 +142,7 @@ def command(
     asked = resolve_name(session.index, tool)
     check_risk(asked.tool, (*session.settings.allow, *map(Risk, allow)))
     choice = _choose(session, asked, arguments, force=force)
-    limits = _override(session.settings.limits, duration, grace, output_limit)
+    limits = _override(session.settings.limits, duration, grace, output_limit, bpf_cost)
     plan = make_plan(
         asked.tool,
         choice,
@@ -149,8 +163,7 @@ def command(
         check_programs(plan)
         wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
         recorder = _open_recorder(session, plan, arguments) if wanted else None
-        outlet = _open_outlet(recorder, plan, chart=chart, as_json=as_json)
-        return _run(plan, outlet, recorder, quiet=quiet or as_json)
+        return _run(session, plan, recorder, quiet=quiet, chart=chart, as_json=as_json)
 
 
 def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force: bool) -> Choice:
@@ -163,13 +176,16 @@ def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force
     raise refuse(asked, chosen, session, arguments)
 
 
-def _override(limits: Limits, duration: float | None, grace: float | None, output_limit: int | None) -> Limits:
-    return Limits(
-        duration=duration or limits.duration,
-        grace=limits.grace if grace is None else grace,
-        output_bytes=output_limit << 20 if output_limit else limits.output_bytes,
-        nice=limits.nice,
-    )
+def _override(
+    limits: Limits, duration: float | None, grace: float | None, output_limit: int | None, bpf_cost: float | None
+) -> Limits:
+    given = {
+        "duration": duration,
+        "grace": grace,
+        "output_bytes": output_limit << 20 if output_limit else None,
+        "bpf_cost": bpf_cost,
+    }
+    return replace(limits, **{name: value for name, value in given.items() if value is not None})
 
 
 def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> Recorder | None:
@@ -182,12 +198,12 @@ def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> 
         return None
 
 
-def _open_outlet(recorder: Recorder | None, plan: Plan, *, chart: bool, as_json: bool) -> Outlet:
+def _open_outlet(tap: Tap, plan: Plan, status: Status | None, *, chart: bool, as_json: bool) -> Outlet:
     if not chart:
-        return open_outlet(recorder, plan.form, as_json=as_json)
-    from toolkit.cli.chart import open_chart
+        return open_outlet(tap, status, as_json=as_json)
+    from toolkit.cli.chart import ChartOutlet
 
-    return open_chart(recorder, plan.form)
+    return ChartOutlet(tap, plan.form)
 
 
 def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> RunRecord:
@@ -232,7 +248,12 @@ def _user_name() -> str:
         return str(number)
 
 
-def _run(plan: Plan, outlet: Outlet, recorder: Recorder | None, *, quiet: bool) -> int:
+def _run(session: Session, plan: Plan, recorder: Recorder | None, *, quiet: bool, chart: bool, as_json: bool) -> int:
+    quiet = quiet or as_json
+    points = count_attached(session.facts, plan.choice.variant)
+    remarks = Remarks(read_map_keys(plan))
+    status = None if quiet or chart else open_status(plan.deadline, points)  # a heat map stands where the line would
+    outlet = _open_outlet(Tap(recorder, plan.form, remarks), plan, status, chart=chart, as_json=as_json)
     outlet.start(plan)
     if not quiet:
         narrate.say(narrate.describe_start(plan))
@@ -242,8 +263,24 @@ def _run(plan: Plan, outlet: Outlet, recorder: Recorder | None, *, quiet: bool) 
     outlet.finish(result)
     for line in narrate.describe_trouble(plan, result, recorder.problem if recorder else ""):
         narrate.warn(line)
+    for line in describe_gaps(plan, result, remarks, points(result.cost)):
+        narrate.warn(line)
     if not quiet:
         narrate.say(narrate.describe_end(result))
+        if outlet.folded:
+            narrate.say(
+                f"{outlet.folded} lines of compiler warnings are folded (toolkit recordings show --stderr last)"
+            )
         if recorder:
             narrate.say(f"recorded as {recorder.path.name} (toolkit recordings show last)")
     return result.status
+
+
+def count_attached(facts: Facts, variant: Variant) -> Callable[[Cost], Points]:
+    """A function that tells what of a variant is attached; it counts anew only when something came or went."""
+
+    @cache
+    def count(attached: tuple[str, ...]) -> Points:
+        return count_points(variant, facts, attached)
+
+    return lambda cost: Points() if cost.unknown else count(cost.attached)

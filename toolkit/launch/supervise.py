@@ -17,6 +17,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
+from msgspec.structs import replace
+
+from toolkit.launch.budget import describe_excess
 from toolkit.launch.keeper import Order, keep_tool, sweep_marked
 from toolkit.launch.meter import Meter
 from toolkit.runs import Account, Cost, Outcome, Plan, Result
@@ -38,7 +41,8 @@ class Sinks:
     `stdout` and `stderr` return why they take no more, empty if they do. While they wait for a reader, they ask the
     function that they get whether to give up. `enough` says after a sample of the cost whether the run has done what
     it was for: it is then stopped as if its time were over. `pause` is called about once a second, with and for the
-    same as `stdout`: what waits for the next line of a tool that has none for now can be shown.
+    same as `stdout`: what waits for the next line of a tool that has none for now can be shown. `lost` tells how many
+    events the engine said it lost.
     """
 
     stdout: Callable[[bytes, Callable[[], bool]], str]
@@ -46,6 +50,7 @@ class Sinks:
     cost: Callable[[Cost], None]
     enough: Callable[[Cost], bool] = lambda _: False
     pause: Callable[[Callable[[], bool]], str] = lambda _: ""
+    lost: Callable[[], int] = lambda: 0
 
 
 def supervise(plan: Plan, sinks: Sinks) -> Result:
@@ -75,6 +80,7 @@ class Run:
         self._metered = False  # the last figures have been read
         self._tool = 0  # its PID, which is also its process group
         self._detail = ""
+        self._limit = ""  # the name of the limit that ended it, as in Limits
         self._tool_status: int | None = None
         self._ended = False
         self._cost = Cost()
@@ -168,9 +174,8 @@ class Run:
     def _close_meter(self) -> None:
         if not self._metered:
             self._metered = True
-            self._cost = self._meter.read_cost(self._seconds())
+            self._keep_cost(self._meter.read_cost(self._seconds()))
             self._accounts = self._meter.read_accounts()
-            self._sinks.cost(self._cost)
             self._meter.close()
 
     def _hear(self, data: bytes) -> None:
@@ -180,7 +185,7 @@ class Run:
             if word == "stopping" and rest == "deadline" and self._stopped_for is None:
                 self._stopped_for = Outcome.DURATION if self._plan.asked else Outcome.LIMIT
                 self._detail = "" if self._plan.asked else f"the limit of {self._plan.deadline:g} s was reached"
-                self._sample()
+                self._sample(thoroughly=True)
             elif word == "started":
                 self._tool = int(rest)
             elif word == "ended":
@@ -194,12 +199,12 @@ class Run:
 
     # --- Stopping -------------------------------------------------------------------------------------------------
 
-    def stop(self, why: Outcome, detail: str) -> None:
+    def stop(self, why: Outcome, detail: str, limit: str = "") -> None:
         """Ask the keeper to end the tool, SIGINT first; the first reason to stop is the one that counts."""
         if self._stopped_for is not None:
             return
-        self._stopped_for, self._detail = why, detail
-        self._sample()
+        self._stopped_for, self._detail, self._limit = why, detail, limit
+        self._sample(thoroughly=True)  # the last look before its links and programs go
         self._order(Order.STOP)
 
     def catch(self, number: int, _: FrameType | None) -> None:
@@ -241,15 +246,25 @@ class Run:
             self.stop(Outcome.DURATION, "")
         if not self._closed:
             self._note_closed(self._sinks.pause(self._give_up))
+        self._check_cost()
         self._samples += 1
         while self._due() < self._seconds():  # after a pause, such as ^Z, no burst of samples
             self._samples += 1
 
-    def _sample(self) -> None:
+    def _sample(self, *, thoroughly: bool = False) -> None:
         if self._metered:
             return
-        self._cost = self._meter.sample(self._keeper, self._seconds())
+        self._keep_cost(self._meter.sample(self._keeper, self._seconds(), thoroughly=thoroughly))
+
+    def _keep_cost(self, cost: Cost) -> None:
+        self._cost = replace(cost, lost=self._sinks.lost())
         self._sinks.cost(self._cost)
+
+    def _check_cost(self) -> None:
+        """Stop a tool whose BPF programs burn more than they may: every event of the host pays for them."""
+        excess = describe_excess(self._meter.read_burns(), self._plan.limits.bpf_cost)
+        if excess:
+            self.stop(Outcome.LIMIT, excess, "bpf_cost")
 
     # --- The end --------------------------------------------------------------------------------------------------
 
@@ -267,6 +282,7 @@ class Run:
             cost=self._cost,
             peak_memory=self._meter.peak_memory,
             detail=self._detail,
+            limit=self._limit,
             accounts=self._accounts,
         )
 
