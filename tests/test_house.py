@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "trials",
         "revisions",
         "launch.plan",
+        "launch.window",
         "output",
         "catalog.query",
         "catalog.guess",
