@@ -21,17 +21,17 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 
+from toolkit.launch.processes import MARK, signal_group, sweep_descendants
 from toolkit.runs import Plan
 
-MARK = "TOOLKIT_RUN"  # the variable by which a run's processes know each other
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 TERM_PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL
 KILL_PATIENCE = 10.0  # seconds after SIGKILL until we stop waiting
+# The keeper needs the whole ladder at most; what it has not told by then, it never will.
+KEEPER_PATIENCE = 30.0
 ORPHAN_GRACE = 3.0  # seconds after SIGINT when the launcher is gone: nobody reads what the tool still prints
-LEFTOVER_PATIENCE = 0.5  # seconds that what a tool left behind gets between SIGTERM and SIGKILL
-SWEEP_PATIENCE = 5.0  # seconds for which children that keep forking are chased
 
 
 class Order(bytes, Enum):
@@ -71,6 +71,59 @@ class Ladder:
 
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def fork_keeper(plan: Plan, mark: str) -> tuple[int, int, int, int, int]:
+    """Fork the keeper; returns its PID and our ends: orders to write; events, stdout and stderr to read."""
+    orders_read, orders_write = os.pipe2(os.O_CLOEXEC)
+    events_read, events_write = os.pipe2(os.O_CLOEXEC)
+    stdout_read, stdout_write = os.pipe2(os.O_CLOEXEC)
+    stderr_read, stderr_write = os.pipe2(os.O_CLOEXEC)
+    theirs = (orders_read, events_write, stdout_write, stderr_write)
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            _detach_descriptors(theirs)
+            keep_tool(plan, mark, *theirs)
+            status = 0
+        finally:
+            os._exit(status)
+    for descriptor in theirs:
+        os.close(descriptor)
+    return pid, orders_write, events_read, stdout_read, stderr_read
+
+
+def _detach_descriptors(kept: tuple[int, ...]) -> None:
+    """In the keeper: let go of the terminal, of the recording, and of our own ends of the pipes.
+
+    A keeper that held the caller's stdout would keep `toolkit run … | head` waiting; one that held its own end of the
+    orders would never see that the launcher died.
+    """
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for standard in range(3):
+        os.dup2(null, standard)
+    for name in os.listdir("/proc/self/fd"):
+        descriptor = int(name)
+        if descriptor > 2 and descriptor not in kept:
+            try:
+                os.close(descriptor)
+            except OSError:
+                continue  # the one that listed the folder
+
+
+def reap_keeper(keeper: int) -> None:
+    """Wait for the keeper; it ends by itself, because its ladder has a last step."""
+    end = time.monotonic() + KEEPER_PATIENCE
+    while time.monotonic() < end:
+        try:
+            if os.waitpid(keeper, os.WNOHANG)[0]:
+                return
+        except ChildProcessError:
+            return
+        time.sleep(0.002)
+    os.kill(keeper, signal.SIGKILL)  # PR_SET_PDEATHSIG takes the tool with it
+    os.waitpid(keeper, 0)
 
 
 def keep_tool(plan: Plan, mark: str, orders: int, events: int, stdout: int, stderr: int) -> None:
@@ -138,7 +191,7 @@ def _watch(plan: Plan, tool: subprocess.Popen[bytes], orders: int, events: int, 
             if not ladder.started:
                 _tell(events, f"stopping {why}")
             sent = STEPS[ladder.step]
-            _signal_group(tool.pid, sent)
+            signal_group(tool.pid, sent)
             ladder.step += 1
             ladder.at = now + _patience_after(sent, plan, why)
             continue
@@ -165,132 +218,6 @@ def _patience_after(sent: signal.Signals, plan: Plan, why: str) -> float:
     if sent is signal.SIGTERM:
         return TERM_PATIENCE
     return min(ORPHAN_GRACE, plan.limits.grace) if why == "orphaned" else plan.limits.grace
-
-
-def _signal_group(group: int, which: signal.Signals) -> None:
-    try:
-        os.killpg(group, which)
-    except (ProcessLookupError, PermissionError):  # gone, or a setuid program that we may not signal
-        return
-
-
-def sweep_descendants() -> None:
-    """End whatever the tool left behind: the kernel made all of it children of the keeper, its subreaper."""
-    end = time.monotonic() + SWEEP_PATIENCE
-    for pid in list_descendants(os.getpid()):
-        _signal_process(pid, signal.SIGTERM)
-    softly_until = time.monotonic() + LEFTOVER_PATIENCE
-    while time.monotonic() < end:
-        _reap_children()
-        left = list_descendants(os.getpid())
-        if not left:
-            return
-        if time.monotonic() >= softly_until:
-            # Stopped first, so that a fork bomb cannot run away between being listed and being killed.
-            for which in (signal.SIGSTOP, signal.SIGKILL):
-                for pid in left:
-                    _signal_process(pid, which)
-        time.sleep(0.01)
-
-
-def sweep_marked(mark: str) -> None:
-    """Kill every process that has this mark in its environment, until none is left: for when the keeper is gone."""
-    end = time.monotonic() + SWEEP_PATIENCE
-    while time.monotonic() < end:
-        left = _list_marked(f"{MARK}={mark}".encode())
-        if not left:
-            return
-        for pid in left:
-            _signal_process(pid, signal.SIGKILL)
-        time.sleep(0.01)
-
-
-def _list_marked(setting: bytes) -> list[int]:
-    found: list[int] = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/environ", "rb") as file:
-                marked = setting in file.read().split(b"\0")
-        except OSError:
-            continue
-        if marked and _read_stat(int(name))[0] not in (b"", b"Z"):
-            found.append(int(name))
-    return found
-
-
-def _signal_process(pid: int, which: signal.Signals) -> None:
-    try:
-        os.kill(pid, which)
-    except (ProcessLookupError, PermissionError):
-        return
-
-
-def _reap_children() -> None:
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return
-
-
-def list_descendants(ancestor: int) -> tuple[int, ...]:
-    """The PIDs of all living descendants of a process, from /proc; zombies are left out."""
-    found: list[int] = []
-    queue = [ancestor]
-    try:
-        while queue:
-            below = _read_children(queue.pop())
-            found += below
-            queue += below
-    except FileNotFoundError:  # no CONFIG_PROC_CHILDREN
-        return _scan_descendants(ancestor)
-    return tuple(pid for pid in found if _read_stat(pid)[0] not in (b"", b"Z"))
-
-
-def _read_children(pid: int) -> list[int]:
-    """The children of all threads of a process. Raises FileNotFoundError where the kernel does not list them."""
-    children: list[int] = []
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return children
-    for thread in threads:
-        try:
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                children += map(int, file.read().split())
-        except FileNotFoundError:
-            if os.path.exists(f"/proc/{pid}/task/{thread}/stat"):
-                raise
-        except OSError:
-            continue
-    return children
-
-
-def _read_stat(pid: int) -> tuple[bytes, int]:
-    """State letter and parent of a process; empty and 0 when it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The command's name stands in parentheses and may itself hold spaces and parentheses.
-            state, parent = file.read().rpartition(b")")[2].split()[:2]
-    except (OSError, ValueError):
-        return b"", 0
-    return state, int(parent)
-
-
-def _scan_descendants(ancestor: int) -> tuple[int, ...]:
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            state, parent = _read_stat(int(name))
-            if state not in (b"", b"Z"):
-                children.setdefault(parent, []).append(int(name))
-    found: list[int] = []
-    queue = [ancestor]
-    while queue:
-        below = children.pop(queue.pop(), [])
-        found += below
-        queue += below
-    return tuple(found)
 
 
 def _tell(events: int, line: str) -> None:

@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 
 from toolkit.host import bpf
-from toolkit.launch.keeper import list_descendants
+from toolkit.launch.processes import list_descendants
 from toolkit.runs import Account, Cost
 
 # Names of the values that BPF_TASK_FD_QUERY gives (enum bpf_task_fd_type in include/uapi/linux/bpf.h).

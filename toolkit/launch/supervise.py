@@ -16,16 +16,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from toolkit.launch.keeper import Order, keep_tool, sweep_marked
+from toolkit.launch.keeper import Order, fork_keeper, reap_keeper
 from toolkit.launch.meter import Meter
+from toolkit.launch.processes import sweep_marked
 from toolkit.runs import Account, Cost, Outcome, Plan, Result
 
 CHUNK = 1 << 16
 LAST_WORDS = 1 << 20  # bytes that a tool may still print after it reached its output cap: its maps
 FIRST_SAMPLES = (0.1, 0.25, 0.5)  # seconds after start: short runs have a cost too
 SAMPLE_EVERY = 1.0
-# The keeper needs the whole ladder at most; what it has not told by then, it never will.
-KEEPER_PATIENCE = 30.0
 ESCALATION = (Order.STOP, Order.TERMINATE, Order.KILL)
 
 
@@ -77,7 +76,7 @@ class Run:
         self._accounts: tuple[Account, ...] = ()
         # Every process of the tool inherits this in its environment: so they are found when their keeper is gone.
         self._mark = f"{os.getpid()}.{time.monotonic_ns()}"
-        self._keeper, self._orders, events, stdout, stderr = _fork_keeper(plan, self._mark)
+        self._keeper, self._orders, events, stdout, stderr = fork_keeper(plan, self._mark)
         self._readers = {stdout: "stdout", stderr: "stderr", events: "events"}
         for descriptor in self._readers:
             self._selector.register(descriptor, selectors.EVENT_READ)
@@ -91,7 +90,7 @@ class Run:
         for descriptor in self._readers:
             os.close(descriptor)
         self._selector.close()
-        _reap(self._keeper)
+        reap_keeper(self._keeper)
 
     # --- The loop -------------------------------------------------------------------------------------------------
 
@@ -280,45 +279,6 @@ def exit_status(outcome: Outcome, tool_status: int | None, caught: int | None) -
             return 125
 
 
-def _fork_keeper(plan: Plan, mark: str) -> tuple[int, int, int, int, int]:
-    """Fork the keeper; returns its PID and our ends: orders to write; events, stdout and stderr to read."""
-    orders_read, orders_write = os.pipe2(os.O_CLOEXEC)
-    events_read, events_write = os.pipe2(os.O_CLOEXEC)
-    stdout_read, stdout_write = os.pipe2(os.O_CLOEXEC)
-    stderr_read, stderr_write = os.pipe2(os.O_CLOEXEC)
-    theirs = (orders_read, events_write, stdout_write, stderr_write)
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            _detach_descriptors(theirs)
-            keep_tool(plan, mark, *theirs)
-            status = 0
-        finally:
-            os._exit(status)
-    for descriptor in theirs:
-        os.close(descriptor)
-    return pid, orders_write, events_read, stdout_read, stderr_read
-
-
-def _detach_descriptors(kept: tuple[int, ...]) -> None:
-    """In the keeper: let go of the terminal, of the recording, and of our own ends of the pipes.
-
-    A keeper that held the caller's stdout would keep `toolkit run … | head` waiting; one that held its own end of the
-    orders would never see that the launcher died.
-    """
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for standard in range(3):
-        os.dup2(null, standard)
-    for name in os.listdir("/proc/self/fd"):
-        descriptor = int(name)
-        if descriptor > 2 and descriptor not in kept:
-            try:
-                os.close(descriptor)
-            except OSError:
-                continue  # the one that listed the folder
-
-
 @contextmanager
 def _catch_signals(run: Run) -> Iterator[None]:
     """Hand SIGINT, SIGTERM and SIGHUP to the run while it goes on.
@@ -334,17 +294,3 @@ def _catch_signals(run: Run) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _reap(keeper: int) -> None:
-    """Wait for the keeper; it ends by itself, because its ladder has a last step."""
-    end = time.monotonic() + KEEPER_PATIENCE
-    while time.monotonic() < end:
-        try:
-            if os.waitpid(keeper, os.WNOHANG)[0]:
-                return
-        except ChildProcessError:
-            return
-        time.sleep(0.002)
-    os.kill(keeper, signal.SIGKILL)  # PR_SET_PDEATHSIG takes the tool with it
-    os.waitpid(keeper, 0)
