@@ -6,25 +6,45 @@ keeps the deadline, climbs the ladder SIGINT, SIGTERM, SIGKILL, and adopts what 
 between them closes, and the keeper stops the tool; when the keeper dies, the kernel kills the tool
 (PR_SET_PDEATHSIG).
 
-The launcher writes one byte an order (`Order`), and reads one line an event: `started PID`, `stopping WHY`,
-`ended STATUS` (negative for a signal), `failed ERRNO`, `stuck`.
+It puts the tool into a cgroup of the run's own and looks at what that uses a few times a second, or, where there is
+none, at what the processes use (`Watch`). It is not in the cgroup itself: it must survive what happens there.
+
+The launcher writes one byte an order (`Order`), and reads one line an event: `started PID`, `unheld WHY` (the cgroup
+could not be had), `stopping WHY` (deadline, order, orphaned, or the name of a limit), `ended STATUS` (negative for a
+signal), `failed ERRNO`, `stuck`.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import select
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
-from toolkit.launch.processes import MARK, signal_group, sweep_descendants
-from toolkit.runs import Plan
+from msgspec.structs import replace
+
+from toolkit.errors import StateError
+from toolkit.launch.bounds import Excess, Usage, find_excess
+from toolkit.launch.cgroups import Group, remove_dead
+from toolkit.launch.processes import (
+    KEEPER,
+    MARK,
+    list_descendants,
+    signal_group,
+    sum_usage,
+    sweep_descendants,
+)
+from toolkit.launch.window import Window
+from toolkit.runs import Limits, Means, Plan
 
 PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 
 TERM_PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL
@@ -32,6 +52,11 @@ KILL_PATIENCE = 10.0  # seconds after SIGKILL until we stop waiting
 # The keeper needs the whole ladder at most; what it has not told by then, it never will.
 KEEPER_PATIENCE = 30.0
 ORPHAN_GRACE = 3.0  # seconds after SIGINT when the launcher is gone: nobody reads what the tool still prints
+
+HELD_EVERY = 0.2  # seconds between two looks at a cgroup, which holds by itself
+WATCHED_EVERY = 0.1  # … at processes that only we hold
+UNWATCHED = 2  # times the memory limit that one process may allocate between two looks (RLIMIT_DATA)
+OOM_SCORE = 500
 
 
 class Order(bytes, Enum):
@@ -52,6 +77,7 @@ class Ladder:
 
     at: float
     step: int = 0
+    told: bool = False  # why it was begun
 
     def climb(self, order: Order, now: float) -> None:
         """Take the step of this order now, unless it is already behind."""
@@ -130,33 +156,67 @@ def keep_tool(plan: Plan, mark: str, orders: int, events: int, stdout: int, stde
     """Run as the keeper until the tool and all it started are gone. Does not return values: it writes events."""
     os.setsid()
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _libc.prctl(PR_SET_NAME, KEEPER.encode(), 0, 0, 0)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
         signal.signal(ignored, signal.SIG_IGN)
     wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    group = _make_group(plan, mark, events)
     try:
-        tool = _start_tool(plan, mark, stdout, stderr)
+        tool = _start_tool(plan, mark, group, stdout, stderr)
     except OSError as error:
         _tell(events, f"failed {error.errno or 0}")
+        _end_group(group)
         return
     os.close(stdout)
     os.close(stderr)
     _tell(events, f"started {tool.pid}")
-    if not _watch(plan, tool, orders, events, wake_read):
+    if group and not group.holds(tool.pid) and tool.poll() is None:
+        _tell(events, "unheld systemd made no scope")
+        group = None
+    watch = Watch(plan.limits, group)
+    if not _watch(plan, tool, watch, orders, events, wake_read):
         _tell(events, "stuck")
         return
     sweep_descendants()
+    _end_group(group)
     _tell(events, f"ended {tool.returncode}")
 
 
-def _start_tool(plan: Plan, mark: str, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+def _make_group(plan: Plan, mark: str, events: int) -> Group | None:
+    if plan.enforcement.means is Means.WATCHING:
+        return None
+    remove_dead(plan.enforcement)
+    group = Group(plan.enforcement, mark)
+    try:
+        group.make(plan.limits)
+    except StateError as error:
+        _tell(events, f"unheld {error.what}")
+        return None
+    return group
+
+
+def _end_group(group: Group | None) -> None:
+    if group:
+        group.kill()
+        group.remove()
+
+
+def _start_tool(plan: Plan, mark: str, group: Group | None, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
     keeper = os.getpid()
 
     def prepare() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != keeper:  # the keeper died before prctl took effect
             os._exit(1)
+        if group:
+            group.join(plan.limits)
+        elif plan.limits.memory_bytes:
+            most = plan.limits.memory_bytes * UNWATCHED
+            with suppress(ValueError, OSError):  # the caller's own limit is lower
+                resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        _offer_to_oom_killer()
         for changed in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
             signal.signal(changed, signal.SIG_DFL)
         os.nice(plan.limits.nice)
@@ -173,43 +233,104 @@ def _start_tool(plan: Plan, mark: str, stdout: int, stderr: int) -> subprocess.P
     )
 
 
-def _watch(plan: Plan, tool: subprocess.Popen[bytes], orders: int, events: int, wake: int) -> bool:
+def _offer_to_oom_killer() -> None:
+    """When the host itself runs out of memory, the tool goes before what it looks at, and before us."""
+    with suppress(OSError), open("/proc/self/oom_score_adj", "r+b", buffering=0) as file:
+        file.write(b"%d" % max(int(file.read()), OOM_SCORE))
+
+
+class Watch:
+    """Looks at what the tool uses: at its cgroup's accounts, or at each of its processes."""
+
+    def __init__(self, limits: Limits, group: Group | None) -> None:
+        self._limits = limits
+        self._group = group
+        self._held = frozenset(group.folders) if group else frozenset[str]()
+        self._cpu: Window[str] = Window()
+        self.every = HELD_EVERY if {"memory", "pids"} <= self._held else WATCHED_EVERY
+
+    def look(self, now: float) -> Excess | None:
+        """The limit that is reached at this time (monotonic seconds), if there is one."""
+        usage = self._group.read() if self._group else Usage()
+        if not self._held >= {"memory", "pids"} or (self._limits.cpu and not usage.cpu):
+            usage = _complete(usage, sum_usage(list_descendants(os.getpid()), self._limits.memory_bytes), self._held)
+        self._cpu.add(now, {"cpu": usage.cpu})
+        rate = self._cpu.rates().get("cpu", 0.0) if self._cpu.full else 0.0
+        return find_excess(usage, rate, self._limits, self._held)
+
+
+def _complete(usage: Usage, summed: Usage, held: frozenset[str]) -> Usage:
+    """The accounts of a cgroup, and what it does not count from the processes."""
+    return replace(
+        usage,
+        memory=usage.memory if "memory" in held else summed.memory,
+        tasks=usage.tasks if "pids" in held else summed.tasks,
+        cpu=usage.cpu or summed.cpu,
+    )
+
+
+def _watch(plan: Plan, tool: subprocess.Popen[bytes], watch: Watch, orders: int, events: int, wake: int) -> bool:
     """Wait for the tool's end; send the signals of the ladder when their time has come.
 
     False when even SIGKILL does not end it: it sleeps in the kernel, uninterruptibly.
     """
     ladder = Ladder(at=time.monotonic() + plan.deadline)
-    why = "deadline"
+    why, look = "deadline", 0.0
     poller = select.poll()
     poller.register(orders, select.POLLIN)
     poller.register(wake, select.POLLIN)
     while tool.poll() is None:
         now = time.monotonic()
+        if now >= look:
+            why = _act_on(watch.look(now), ladder, why, now)
+            look = now + watch.every
         if ladder.over and now >= ladder.at:
             return False
         if now >= ladder.at:
-            if not ladder.started:
+            if not ladder.told:
                 _tell(events, f"stopping {why}")
+                ladder.told = True
             sent = STEPS[ladder.step]
             signal_group(tool.pid, sent)
+            signal_group(tool.pid, signal.SIGCONT)  # one that is stopped would never see it
             ladder.step += 1
             ladder.at = now + _patience_after(sent, plan, why)
             continue
-        for descriptor, _ in poller.poll(int(min(ladder.at - now, 60.0) * 1000) + 1):
+        for descriptor, _ in poller.poll(int(max(0.0, min(ladder.at, look) - now) * 1000) + 1):
             data = os.read(descriptor, 4096)
-            if descriptor == wake:
-                continue
-            if not data:
-                poller.unregister(orders)
-                data = Order.STOP
-                why = "orphaned"
-                if ladder.started:  # the grace that it was given was for somebody who reads what it prints
-                    ladder.at = min(ladder.at, time.monotonic() + ORPHAN_GRACE)
-            elif not ladder.started:
-                why = "order"
-            for byte in data:
-                ladder.climb(Order(bytes((byte,))), time.monotonic())
+            if descriptor == orders:
+                why = _obey(data, ladder, why)
+                if not data:
+                    poller.unregister(orders)
+    # What ended it may have been the kernel, or what it gave up for: so short-lived that we never looked.
+    excess = watch.look(time.monotonic())
+    if excess and not ladder.started:
+        _tell(events, f"stopping {excess.limit}")
     return True
+
+
+def _obey(data: bytes, ladder: Ladder, why: str) -> str:
+    """Take the launcher's orders, or its death, which is no data; gives the reason to stop."""
+    now = time.monotonic()
+    if not data:
+        if ladder.started:  # the grace that it was given was for somebody who reads what it prints
+            ladder.at = min(ladder.at, now + ORPHAN_GRACE)
+        ladder.climb(Order.STOP, now)
+        return "orphaned"
+    begun = ladder.started
+    for byte in data:
+        ladder.climb(Order(bytes((byte,))), now)
+    return why if begun else "order"
+
+
+def _act_on(excess: Excess | None, ladder: Ladder, why: str, now: float) -> str:
+    """Begin to stop a tool that is over a limit, or end it where the kernel does not hold it; gives the reason."""
+    if excess is None:
+        return why
+    begun = ladder.started
+    if excess.kill or not begun:
+        ladder.climb(Order.KILL if excess.kill else Order.STOP, now)
+    return why if begun else excess.limit
 
 
 def _patience_after(sent: signal.Signals, plan: Plan, why: str) -> float:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 
+from toolkit.launch.bounds import SOFT, Usage
+
 MARK = "TOOLKIT_RUN"  # the variable by which a run's processes know each other
+KEEPER = "toolkit-keeper"  # the name of the process that keeps a run's limits
+
+# Where in the fields of `read_fields` they stand, see proc(5).
+CPU = slice(11, 15)  # of itself and of the children that it has waited for
+THREADS = 17
+RSS = 21
+TICKS = os.sysconf("SC_CLK_TCK")
 
 LEFTOVER_PATIENCE = 0.5  # seconds that what a tool left behind gets between SIGTERM and SIGKILL
 SWEEP_PATIENCE = 5.0  # seconds for which children that keep forking are chased
@@ -116,13 +126,8 @@ def _read_children(pid: int) -> list[int]:
 
 def read_stat(pid: int) -> tuple[bytes, int]:
     """State letter and parent of a process; empty and 0 when it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The command's name stands in parentheses and may itself hold spaces and parentheses.
-            state, parent = file.read().rpartition(b")")[2].split()[:2]
-    except (OSError, ValueError):
-        return b"", 0
-    return state, int(parent)
+    fields = read_fields(pid)
+    return (fields[0], int(fields[1])) if len(fields) > 1 else (b"", 0)
 
 
 def _scan_descendants(ancestor: int) -> tuple[int, ...]:
@@ -139,3 +144,69 @@ def _scan_descendants(ancestor: int) -> tuple[int, ...]:
         found += below
         queue += below
     return tuple(found)
+
+
+def make_mark() -> str:
+    """A mark that no other run has, and that tells whether its launcher lives: its PID, its start, a time."""
+    pid = os.getpid()
+    return f"{pid}.{read_start(pid)}.{time.monotonic_ns()}"
+
+
+def owner_lives(mark: str) -> bool:
+    """Whether the launcher of this mark still runs, or its keeper, whose name is all that we know of it."""
+    pid, _, rest = mark.partition(".")
+    started = rest.partition(".")[0]
+    if not (pid.isdigit() and started.isdigit()):
+        return True  # not a mark of ours: leave it alone
+    if read_start(int(pid)) == int(started):
+        return read_stat(int(pid))[0] not in (b"", b"Z")
+    return any(_is_keeper_of(int(name), mark) for name in os.listdir("/proc") if name.isdigit())
+
+
+def _is_keeper_of(pid: int, mark: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            if file.read().rstrip("\n") != KEEPER:
+                return False
+    except OSError:
+        return False
+    marked = set(list_marked(f"{MARK}={mark}".encode()))
+    return any(child in marked for child in list_descendants(pid))
+
+
+def read_start(pid: int) -> int:
+    """When a process started, in clock ticks after boot; 0 when it is gone. With its PID it is unique."""
+    return int((read_fields(pid) or [b"0"] * 20)[19])
+
+
+def read_fields(pid: int) -> list[bytes]:
+    """The fields of /proc/PID/stat from the third on, which is the state; empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The command's name stands in parentheses and may itself hold spaces and parentheses.
+            return file.read().rpartition(b")")[2].split()
+    except OSError:
+        return []
+
+
+def sum_usage(pids: tuple[int, ...], enough: int) -> Usage:
+    """What these processes use together; a page that several share counts once if the sum comes near `enough` bytes."""
+    found = [fields for pid in pids if len(fields := read_fields(pid)) > RSS]
+    memory = sum(int(fields[RSS]) for fields in found) * resource.getpagesize()
+    if enough and memory >= enough * SOFT:
+        memory = sum(map(read_share, pids))
+    return Usage(
+        memory=memory,
+        tasks=sum(int(fields[THREADS]) for fields in found),
+        cpu=sum(sum(map(int, fields[CPU])) for fields in found) / TICKS,
+    )
+
+
+def read_share(pid: int) -> int:
+    """The memory of a process in bytes, each page divided by how many share it (PSS, since Linux 4.14)."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+            line = next((line for line in file if line.startswith(b"Pss:")), b"Pss: 0")
+    except OSError:
+        return 0
+    return int(line.split()[1]) * 1024

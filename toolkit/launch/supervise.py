@@ -16,15 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from toolkit.launch.bounds import describe_limit
+from toolkit.launch.cgroups import Group
 from toolkit.launch.keeper import Order, fork_keeper, reap_keeper
 from toolkit.launch.meter import Meter
-from toolkit.launch.processes import sweep_marked
-from toolkit.runs import Account, Cost, Outcome, Plan, Result
+from toolkit.launch.processes import make_mark, sweep_marked
+from toolkit.launch.window import Window
+from toolkit.runs import Account, Cost, Means, Outcome, Plan, Result
 
 CHUNK = 1 << 16
 LAST_WORDS = 1 << 20  # bytes that a tool may still print after it reached its output cap: its maps
 FIRST_SAMPLES = (0.1, 0.25, 0.5)  # seconds after start: short runs have a cost too
 SAMPLE_EVERY = 1.0
+RATED_EVERY = 0.1  # seconds between two looks at the rate of output
 ESCALATION = (Order.STOP, Order.TERMINATE, Order.KILL)
 
 
@@ -60,6 +64,9 @@ class Run:
         self._started = time.monotonic()
         self._selector = selectors.DefaultSelector()
         self._bytes = {"stdout": 0, "stderr": 0}
+        self._printed: Window[str] = Window()
+        self._printed.add(0.0, self._bytes)
+        self._rated = 0.0
         self._dropped = 0
         self._samples = 0
         self._events = b""
@@ -70,12 +77,14 @@ class Run:
         self._metered = False  # the last figures have been read
         self._tool = 0  # its PID, which is also its process group
         self._detail = ""
+        self._limit = ""  # the name of the limit that ended it, as in Limits
+        self._unheld = ""
         self._tool_status: int | None = None
         self._ended = False
         self._cost = Cost()
         self._accounts: tuple[Account, ...] = ()
         # Every process of the tool inherits this in its environment: so they are found when their keeper is gone.
-        self._mark = f"{os.getpid()}.{time.monotonic_ns()}"
+        self._mark = make_mark()
         self._keeper, self._orders, events, stdout, stderr = fork_keeper(plan, self._mark)
         self._readers = {stdout: "stdout", stderr: "stderr", events: "events"}
         for descriptor in self._readers:
@@ -130,12 +139,17 @@ class Run:
             True,
         )
         sweep_marked(self._mark)
+        if self._plan.enforcement.means is not Means.WATCHING:
+            group = Group(self._plan.enforcement, self._mark)
+            group.kill()
+            group.remove()
 
     def _pass_on(self, name: str, data: bytes) -> None:
         cap = self._plan.limits.output_bytes
         self._bytes[name] += len(data)
         if self._bytes[name] > cap:
-            self.stop(Outcome.LIMIT, f"it printed more than {cap / (1 << 20):g} MiB on {name}")
+            self.stop(Outcome.LIMIT, f"it printed more than {cap / (1 << 20):g} MiB on {name}", "output_bytes")
+        self._check_rate()
         over = max(0, self._bytes[name] - cap - LAST_WORDS)
         kept = data[: max(0, len(data) - over)]
         self._dropped += len(data) - len(kept)
@@ -144,6 +158,16 @@ class Run:
         if closed:
             self._closed = True
             self.stop(Outcome.OUTPUT_CLOSED, closed)
+
+    def _check_rate(self) -> None:
+        """Hold the output of the last seconds against the limit of its rate."""
+        most = self._plan.limits.output_rate
+        if not most or self._seconds() - self._rated < RATED_EVERY:
+            return
+        self._rated = self._seconds()
+        self._printed.add(self._rated, self._bytes)
+        if self._printed.full and sum(self._printed.rates().values()) > most:
+            self.stop(Outcome.LIMIT, f"it printed more than {most / 1024:g} KiB a second", "output_rate")
 
     def _give_up(self) -> bool:
         """Whether to wait no longer for a reader: after a signal once the tool has ended, or after two.
@@ -169,10 +193,10 @@ class Run:
         *lines, self._events = (self._events + data).split(b"\n")
         for line in lines:
             word, _, rest = line.decode().partition(" ")
-            if word == "stopping" and rest == "deadline" and self._stopped_for is None:
-                self._stopped_for = Outcome.DURATION if self._plan.asked else Outcome.LIMIT
-                self._detail = "" if self._plan.asked else f"the limit of {self._plan.deadline:g} s was reached"
-                self._sample()
+            if word == "stopping" and self._stopped_for is None:
+                self._note_limit(rest)
+            elif word == "unheld":
+                self._unheld = rest
             elif word == "started":
                 self._tool = int(rest)
             elif word == "ended":
@@ -184,13 +208,25 @@ class Run:
                 self._stopped_for, self._ended = Outcome.FAILED, True
                 self._detail = f"{self._plan.argv[0]}: {os.strerror(int(rest))}"
 
+    def _note_limit(self, why: str) -> None:
+        """The keeper stops the tool: at the deadline, or at a limit that it watches."""
+        limits = self._plan.limits
+        self._stopped_for = Outcome.LIMIT
+        if why == "deadline" and self._plan.asked:
+            self._stopped_for = Outcome.DURATION
+        elif why == "deadline":
+            self._detail, self._limit = f"the limit of {self._plan.deadline:g} s was reached", "duration"
+        else:
+            self._detail, self._limit = describe_limit(why, limits), why
+        self._sample()
+
     # --- Stopping -------------------------------------------------------------------------------------------------
 
-    def stop(self, why: Outcome, detail: str) -> None:
+    def stop(self, why: Outcome, detail: str, limit: str = "") -> None:
         """Ask the keeper to end the tool, SIGINT first; the first reason to stop is the one that counts."""
         if self._stopped_for is not None:
             return
-        self._stopped_for, self._detail = why, detail
+        self._stopped_for, self._detail, self._limit = why, detail, limit
         self._sample()
         self._order(Order.STOP)
 
@@ -257,6 +293,8 @@ class Run:
             cost=self._cost,
             peak_memory=self._meter.peak_memory,
             detail=self._detail,
+            limit=self._limit,
+            unheld=self._unheld,
             accounts=self._accounts,
         )
 
