@@ -1,5 +1,5 @@
-"""Takes memory and keeps it: `greedy.py KIND`, up to 4 GB. slowly: 4 MiB at a time; at-once: in one piece; apart: a
-child in a session of its own takes it. Says "the map" when it is interrupted.
+"""Takes memory and keeps it: `greedy.py KIND`, up to 4 GB. slowly: 32 MiB, then 1 MiB at a time; at-once: in
+one piece; apart: a child in a session of its own takes it slowly. Says "the map" when it is interrupted.
 """
 
 import os
@@ -8,7 +8,8 @@ import sys
 import time
 
 WHOLE = 4 << 30
-PIECE = 4 << 20
+FIRST = 32 << 20
+PIECE = 1 << 20
 
 
 def say_map(*_: object) -> None:
@@ -25,7 +26,8 @@ elif sys.argv[1] == "apart" and os.fork():
     signal.pause()
 if sys.argv[1] == "apart":
     os.setsid()
+kept.append(b"\xff" * FIRST)
 while sum(map(len, kept)) < WHOLE:
     kept.append(b"\xff" * PIECE)
-    time.sleep(0.02)
+    time.sleep(0.04)
 signal.pause()

@@ -14,7 +14,7 @@ import click
 from toolkit.cli.render import format_bytes, format_duration, terminal_width
 from toolkit.launch.plan import outlives_limit
 from toolkit.model import Status
-from toolkit.runs import Cost, Outcome, Plan, Result
+from toolkit.runs import Cost, Limits, Outcome, Plan, Result
 
 LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have seen an attachment
 INDENT = " " * 9  # below "toolkit: "
@@ -124,6 +124,8 @@ def describe_trouble(plan: Plan, result: Result, recording_problem: str) -> Iter
     """What went wrong and would otherwise be missed in the output."""
     if recording_problem:
         yield recording_problem
+    if result.unheld:
+        yield f"its limits were only watched, not held by the kernel: {result.unheld}"
     if result.dropped_bytes:
         yield f"{format_bytes(result.dropped_bytes)} of its output over the cap were dropped"
     if attached_nothing(plan, result):
@@ -147,4 +149,17 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     reached = "reaching it is success" if plan.asked else "reaching it is status 124"
     yield f"duration   {plan.deadline:g} s {'as asked' if plan.asked else 'as the limit'}: {reached}"
     limits = plan.limits
-    yield f"limits     {format_bytes(limits.output_bytes)} of output, {limits.grace:g} s of grace, nice {limits.nice}"
+    yield f"limits     {'; '.join(describe_limits(limits))}"
+    yield f"held by    {plan.enforcement.means}{f' ({plan.enforcement.why})' if plan.enforcement.why else ''}"
+
+
+def describe_limits(limits: Limits) -> Iterator[str]:
+    """What a run may use at most, in the order of Limits; what is not limited is left out."""
+    yield f"{format_bytes(limits.output_bytes)} of output"
+    if limits.output_rate:
+        yield f"{format_bytes(limits.output_rate)} of it a second"
+    yield f"{format_bytes(limits.memory_bytes)} of memory"
+    if limits.cpu:
+        yield f"{limits.cpu:g} % of a CPU"
+    yield f"{limits.processes} processes"
+    yield f"{limits.grace:g} s of grace, nice {limits.nice}"

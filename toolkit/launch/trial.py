@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from toolkit.complaints import read_complaints
+from toolkit.host.means import find_enforcement
 from toolkit.launch.guard import check_file, check_programs
 from toolkit.launch.plan import make_plan
 from toolkit.launch.supervise import Sinks, supervise
@@ -89,7 +90,7 @@ def try_variant(
     """
     variant = choice.variant
     limits = Limits(duration=seconds, grace=GRACE, output_bytes=OUTPUT, nice=NICE)
-    plan = make_plan(tool, choice, limits, facts, {}, duration=seconds)
+    plan = make_plan(tool, choice, limits, facts, {}, duration=seconds, enforcement=find_enforcement())
     check_file(variant)
     check_programs(plan)
     watch, stdout, stderr = Watch(), Ends(), Ends()

@@ -8,7 +8,7 @@ when they came, one line `O|E delay bytes` each (seconds since the line before; 
 from __future__ import annotations
 
 from toolkit.model import Value, Verdict
-from toolkit.runs import Result
+from toolkit.runs import Enforcement, Limits, Result
 
 SHAPE = 1  # of run.json and result.json; raised when a field changes its meaning
 
@@ -38,6 +38,8 @@ class RunRecord(Value, frozen=True, omit_defaults=False):
     output_bytes: int
     grace: float
     nice: int
+    limits: Limits = Limits()  # all of them, and what held them
+    enforcement: Enforcement = Enforcement()
 
 
 class ResultRecord(Value, frozen=True, omit_defaults=False):
