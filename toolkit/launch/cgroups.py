@@ -135,7 +135,7 @@ class Group:
             with suppress(OSError):  # since Linux 5.14
                 _write(f"{self._memory}/cgroup.kill", "1")
             with suppress(OSError):  # nobody forks away between being listed and being killed
-                _write(f"{self.folders['pids']}/pids.max", "0")
+                _write(f"{self.folders.get('pids', self._memory)}/pids.max", "0")
             for which in (signal.SIGSTOP, signal.SIGKILL):
                 for pid in left:
                     signal_process(pid, which)

@@ -32,6 +32,7 @@ from msgspec.structs import replace
 from toolkit.errors import StateError
 from toolkit.launch.bounds import Excess, Usage, find_excess
 from toolkit.launch.cgroups import Group, remove_dead
+from toolkit.launch.leftovers import remove_events
 from toolkit.launch.processes import (
     KEEPER,
     MARK,
@@ -181,6 +182,8 @@ def keep_tool(plan: Plan, mark: str, orders: int, events: int, stdout: int, stde
         return
     sweep_descendants()
     _end_group(group)
+    if tool.returncode < 0:  # one that ends by itself has removed its probes
+        remove_events(watch.pids | {tool.pid})
     _tell(events, f"ended {tool.returncode}")
 
 
@@ -247,6 +250,7 @@ class Watch:
         self._group = group
         self._held = frozenset(group.folders) if group else frozenset[str]()
         self._cpu: Window[str] = Window()
+        self.pids: set[int] = set()  # of what was signalled
         self.every = HELD_EVERY if {"memory", "pids"} <= self._held else WATCHED_EVERY
 
     def look(self, now: float) -> Excess | None:
@@ -291,6 +295,7 @@ def _watch(plan: Plan, tool: subprocess.Popen[bytes], watch: Watch, orders: int,
                 _tell(events, f"stopping {why}")
                 ladder.told = True
             sent = STEPS[ladder.step]
+            watch.pids |= {*list_descendants(os.getpid())}
             signal_group(tool.pid, sent)
             signal_group(tool.pid, signal.SIGCONT)  # one that is stopped would never see it
             ladder.step += 1

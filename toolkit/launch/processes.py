@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import time
@@ -10,6 +11,7 @@ import time
 from toolkit.launch.bounds import SOFT, Usage
 
 MARK = "TOOLKIT_RUN"  # the variable by which a run's processes know each other
+MARK_FORM = re.compile(r"([0-9]{1,10})\.([0-9]{1,20})\.[0-9]{1,20}")
 KEEPER = "toolkit-keeper"  # the name of the process that keeps a run's limits
 
 # Where in the fields of `read_fields` they stand, see proc(5).
@@ -63,16 +65,36 @@ def sweep_marked(mark: str) -> None:
 
 def list_marked(setting: bytes) -> list[int]:
     """The living processes whose first environment holds this setting, `NAME=value`."""
-    found: list[int] = []
+    return [pid for pid, found in _list_settings(setting) if found == setting]
+
+
+def list_marks() -> list[tuple[int, str]]:
+    """Every living process of this user that belongs to a run, and the run's mark."""
+    prefix = f"{MARK}=".encode()
+    mine = ((pid, found) for pid, found in _list_settings(prefix) if _is_ours(pid))
+    return [(pid, found.removeprefix(prefix).decode(errors="replace")) for pid, found in mine]
+
+
+def _list_settings(prefix: bytes) -> list[tuple[int, bytes]]:
+    found: list[tuple[int, bytes]] = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{name}/environ", "rb") as file:
-                marked = setting in file.read().split(b"\0")
+                settings = file.read().split(b"\0")
         except OSError:
             continue
-        if marked and read_stat(int(name))[0] not in (b"", b"Z"):
-            found.append(int(name))
+        setting = next((one for one in settings if one.startswith(prefix)), b"")
+        if setting and read_stat(int(name))[0] not in (b"", b"Z"):
+            found.append((int(name), setting))
     return found
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether it runs as this user: anybody can put anything into his own environment."""
+    try:
+        return os.stat(f"/proc/{pid}").st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def signal_process(pid: int, which: signal.Signals) -> None:
@@ -154,10 +176,10 @@ def make_mark() -> str:
 
 def owner_lives(mark: str) -> bool:
     """Whether the launcher of this mark still runs, or its keeper, whose name is all that we know of it."""
-    pid, _, rest = mark.partition(".")
-    started = rest.partition(".")[0]
-    if not (pid.isdigit() and started.isdigit()):
+    form = MARK_FORM.fullmatch(mark)
+    if not form:
         return True  # not a mark of ours: leave it alone
+    pid, started = form.groups()
     if read_start(int(pid)) == int(started):
         return read_stat(int(pid))[0] not in (b"", b"Z")
     return any(_is_keeper_of(int(name), mark) for name in os.listdir("/proc") if name.isdigit())
