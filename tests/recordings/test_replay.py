@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.recordings.test_recordings import RESULT, make_run
-from toolkit.errors import StateError
 from toolkit.recordings.replay import read_pieces, read_steps, shorten_pause
 from toolkit.recordings.write import Recorder
 
@@ -63,10 +62,9 @@ def test_bytes_that_no_line_tells_of_come_last(recording: Path) -> None:
     assert [data for _, data in read_pieces(recording)] == [b"one\n", b"two\n", b"oops\n!\n"]
 
 
-def test_a_missing_file_is_said(recording: Path) -> None:
+def test_without_its_times_all_of_it_comes_at_once(recording: Path) -> None:
     (recording / "timing").unlink()
-    with pytest.raises(StateError, match="timing"):
-        list(read_pieces(recording))
+    assert [(step.time, data) for step, data in read_pieces(recording)] == [(0.0, b"one\ntwo\n"), (0.0, b"oops\n!\n")]
 
 
 def test_pauses_are_divided_and_cut() -> None:
