@@ -9,6 +9,7 @@ import pytest
 from toolkit.config import Settings, load_settings
 from toolkit.errors import SettingsError
 from toolkit.model import Risk
+from toolkit.recordings.retain import Rules
 from toolkit.runs import Limits
 
 
@@ -86,3 +87,11 @@ def test_a_file_that_holds_a_token_is_its_owners_alone(tmp_path: Path) -> None:
 def test_a_sync_tries_nothing_unless_it_is_asked_to(tmp_path: Path) -> None:
     assert load_settings(write(tmp_path, "keep: 5\n")).verify is False
     assert load_settings(write(tmp_path, "verify: true\n")).verify is True
+
+
+def test_what_may_stay_of_recordings_is_a_setting(tmp_path: Path) -> None:
+    given = load_settings(write(tmp_path, "recordings: {days: 0, count: 5, min_free_mib: 0}\n")).recordings
+    assert given.rules == Rules(seconds=0, count=5, bytes=10 << 30)
+    assert given.min_free_mib == 0
+    with pytest.raises(SettingsError, match=r"config.yaml:1: recordings"):
+        load_settings(write(tmp_path, "recordings: {count: -1}\n"))

@@ -32,13 +32,14 @@ CHUNK = 2000  # recordings written at once, so that nobody waits long for us
 # may change again and look the same.
 SETTLED = 2_000_000_000  # nanoseconds
 DAMAGED = "damaged"  # the state of a folder that holds no recording, or not yet
-FINAL = tuple(State(one) for one in State if one not in (State.RUNNING, State.CRASHED))
+UNFINISHED = f"state IN ('{State.RUNNING}', '{State.CRASHED}', '{DAMAGED}')"  # these may change
 
-TABLES = """
+TABLES = f"""
 CREATE TABLE IF NOT EXISTS recordings (
     id TEXT PRIMARY KEY, started REAL, tool TEXT, category TEXT, variant TEXT, host TEXT, user TEXT,
     state TEXT, tags TEXT, changed INTEGER
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS unfinished ON recordings (state) WHERE {UNFINISHED};
 CREATE TABLE IF NOT EXISTS folder (stamp TEXT);
 """
 
@@ -151,8 +152,7 @@ def _read_stamp(folder: Path, now: int) -> tuple[str, bool]:
 
 def _find_changed(db: sqlite3.Connection, folder: Path, gone: set[str]) -> list[str]:
     """Those without a result whose folder changed, and those that were running: they may have died."""
-    marks = ", ".join("?" * len(FINAL))
-    rows = db.execute(f"SELECT id, state, changed FROM recordings WHERE state NOT IN ({marks})", FINAL).fetchall()  # noqa: S608
+    rows = db.execute(f"SELECT id, state, changed FROM recordings WHERE {UNFINISHED}").fetchall()  # noqa: S608
     open_ones = [row for row in rows if row[0] not in gone]
     return [
         name for name, state, changed in open_ones if state == State.RUNNING or _read_change(folder, name) != changed
