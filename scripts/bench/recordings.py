@@ -1,7 +1,8 @@
-"""How long a list of 100,000 recordings takes: the whole command, the question alone, and what making the index costs."""
+"""How long lists of 100,000 recordings take: the whole command, the question alone, and making the index."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
@@ -41,9 +42,8 @@ def measure(options: Options) -> None:
         ("since, as JSON", ("--since", "2026-09-22", "--json")),
     ):
         command = (TOOLKIT, "recordings", "list", *arguments)
-        measure_once(
-            f"toolkit recordings list: {title}", lambda c=command: time_command(c), options.runs, budget=BUDGET
-        )
+        work = functools.partial(time_command, command)
+        measure_once(f"toolkit recordings list: {title}", work, options.runs, budget=BUDGET)
     rare = Query(tool="tcplife", state=State.LIMIT, host="web7")
     measure_once("the question alone", lambda: find_ids(folder, index, rare, 20), options.runs)
     added = iter(range(NUMBER, 2 * NUMBER))

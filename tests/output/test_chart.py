@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.output.chart import Style, describe, draw_bar, draw_histogram, format_value
-from toolkit.output.distribution import OPEN_LOW, total
+from toolkit.output.distribution import OPEN_LOW, count_in, total
 from toolkit.output.frames import Frame, Histogram, Lost, Slot, Stack, Stacks, Table, Text, Values
 from toolkit.output.heat import MOST_COLUMNS, MOST_TITLES, HeatMap, find_level, list_thresholds
-from toolkit.output.rows import count_rows, make_rows
+from toolkit.output.rows import make_rows
 from toolkit.output.sheet import draw_frame
 
 ASCII = Style(width=60, unicode=False)
@@ -90,11 +90,11 @@ def test_a_heat_map_begins_with_the_second_interval() -> None:
     assert heat.draw(ASCII, 20) == ()
     heat.add(make((0, 1, 1), (2, 3, 100)))
     assert heat.draw(ASCII, 20) == (
-        "@us  2 intervals, 1 in a column  (us)",
+        "",
+        "@us  2 intervals  (us)",
         " 2..3 | #|",
         " 0..1 |..|",
         "       . 1+  : 3+  + 10+  # 32+",
-        "",
     )
 
 
@@ -111,7 +111,10 @@ def test_slots_that_cross_are_said_not_to_join() -> None:
     heat = HeatMap()
     for low, high in ((0, 5), (3, 9), (0, 5)):
         heat.add(make((low, high, 5)))
-    assert heat.draw(ASCII, 20) == ("@us: no heat map, its histograms have slots that cross each~",)
+    assert heat.draw(ASCII, 20) == (
+        "",
+        "@us: no heat map, its histograms have slots that cross each~",
+    )
 
 
 def test_many_intervals_and_titles_stay_bounded() -> None:
@@ -120,7 +123,7 @@ def test_many_intervals_and_titles_stay_bounded() -> None:
         heat.add(make((0, 1, 1)))
     (series,) = heat._series.values()
     assert (len(series.columns), series.each, series.count) == (MOST_COLUMNS * 3 // 4, 4, MOST_COLUMNS * 3)
-    assert heat.draw(ASCII, 20)[0].startswith("@us  1536 intervals, 32 in a column")
+    assert heat.draw(ASCII, 20)[1].startswith("@us  1536 intervals, 32 in a column")
     for number in range(MOST_TITLES * 2):
         heat.add(make((0, 1, 1), title=f"@[{number}]"))
     assert len(heat._series) == MOST_TITLES
@@ -146,7 +149,7 @@ def test_colour_is_only_where_it_is_wanted() -> None:
     heat = HeatMap()
     heat.add(make((0, 1, 1)))
     heat.add(make((0, 1, 9)))
-    assert any("\x1b[48;5;" in line for line in heat.draw(Style(colour=True), 20))
+    assert any("\x1b[38;5;" in line for line in heat.draw(Style(colour=True), 20))
     assert not any("\x1b" in line for line in heat.draw(Style(), 20))
     assert all(line.isascii() for line in heat.draw(ASCII, 20))
 
@@ -196,4 +199,4 @@ def test_rows_keep_the_count(slots: list[tuple[int, int]], most: int) -> None:
     rows = make_rows(histogram.slots, most)
     assert len(rows) <= most
     assert sum(row.count for row in rows) == total(histogram)
-    assert count_rows(histogram, rows) == [row.count for row in rows]
+    assert count_in(histogram, rows) == [row.count for row in rows]

@@ -63,6 +63,12 @@ def check_text(arguments: tuple[str, ...]) -> None:
             raise UsageError(f"the argument {shown!r} is not valid UTF-8") from None
 
 
+def check_outlet(*, chart: bool, as_json: bool) -> None:
+    """Raises UsageError where output is asked for in two ways."""
+    if chart and as_json:
+        raise UsageError("--chart draws for people, --json prints for programs", fix="ask for one of them")
+
+
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @click.option(
     "--duration",
@@ -89,6 +95,7 @@ def check_text(arguments: tuple[str, ...]) -> None:
 )
 @click.option("--dry-run", "-n", is_flag=True, help="Print the whole decision and start nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing of our own unless something is wrong.")
+@click.option("--chart", is_flag=True, help="Draw its histograms with percentiles, and a heat map of all intervals.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines: start, output, frames, result (docs/json.md).")
 @click.argument("tool", shell_complete=complete_tool)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -101,6 +108,7 @@ def command(
     record: bool | None,
     dry_run: bool,
     quiet: bool,
+    chart: bool,
     as_json: bool,
     tool: str,
     arguments: tuple[str, ...],
@@ -115,6 +123,7 @@ def command(
     cannot run here; 127 no such tool; 130 interrupted.
     """
     check_text((tool, *arguments))
+    check_outlet(chart=chart, as_json=as_json)
     session = open_session()
     asked = resolve_name(session.index, tool)
     check_risk(asked.tool, (*session.settings.allow, *map(Risk, allow)))
@@ -140,7 +149,7 @@ def command(
         check_programs(plan)
         wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
         recorder = _open_recorder(session, plan, arguments) if wanted else None
-        outlet = open_outlet(recorder, plan.form, as_json=as_json)
+        outlet = _open_outlet(recorder, plan, chart=chart, as_json=as_json)
         return _run(plan, outlet, recorder, quiet=quiet or as_json)
 
 
@@ -171,6 +180,14 @@ def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> 
     except StateError as error:
         narrate.warn(f"this run is not recorded: {error.what}")
         return None
+
+
+def _open_outlet(recorder: Recorder | None, plan: Plan, *, chart: bool, as_json: bool) -> Outlet:
+    if not chart:
+        return open_outlet(recorder, plan.form, as_json=as_json)
+    from toolkit.cli.chart import open_chart
+
+    return open_chart(recorder, plan.form)
 
 
 def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> RunRecord:

@@ -60,16 +60,22 @@ def align(histograms: Iterable[Histogram]) -> tuple[Histogram, ...] | None:
     summed = merge(several)
     if summed is None:
         return None
-    lows = [slot.low for slot in summed.slots]
     aligned: list[Histogram] = []
     for one in several:
-        counts = [0] * len(lows)
-        for slot in one.slots:
-            if slot.count:
-                counts[bisect_right(lows, slot.low) - 1] += slot.count
+        counts = count_in(one, summed.slots)
         slots = tuple(_with_count(slot, count) for slot, count in zip(summed.slots, counts, strict=True))
         aligned.append(_derive((one,), slots))
     return tuple(aligned)
+
+
+def count_in(histogram: Histogram, slots: Sequence[Slot]) -> list[int]:
+    """How many it counted in each of these slots, which are in order and hold its own whole."""
+    counts = [0] * len(slots)
+    lows = [slot.low for slot in slots]
+    for slot in histogram.slots:
+        if slot.count:
+            counts[bisect_right(lows, slot.low) - 1] += slot.count
+    return counts
 
 
 def explain_conflict(histograms: Iterable[Histogram]) -> str:
@@ -152,7 +158,7 @@ def join_slots(slots: Iterable[Slot]) -> tuple[Slot, ...] | None:
 
     Empty slots bind nothing: one stays only where it shares no value with what counted or with an empty one below it.
     """
-    ordered = sorted(slots, key=lambda slot: (slot.low, -_top(slot)))
+    ordered = sorted(map(_mend, slots), key=lambda slot: (slot.low, -_top(slot)))
     joined: list[Slot] = []
     widest = float("-inf")  # the highest value that any slot so far reaches
     for slot in ordered:
@@ -205,9 +211,16 @@ def _locate(histogram: Histogram, q: float) -> tuple[Slot, float] | None:
     return slots[-1], 1.0
 
 
+def _mend(slot: Slot) -> Slot:
+    """A slot whose ends are in the wrong order, as no tool prints it, holds its low one alone."""
+    if slot.high is None or slot.high >= slot.low:
+        return slot
+    return Slot(low=slot.low, high=slot.low, count=slot.count)
+
+
 def _top(slot: Slot) -> float:
-    """The high end as something that compares; a slot whose ends are in the wrong order holds its low one alone."""
-    return float("inf") if slot.high is None else max(slot.low, slot.high)
+    """The high end as something that compares."""
+    return float("inf") if slot.high is None else slot.high
 
 
 def _with_count(slot: Slot, count: int) -> Slot:

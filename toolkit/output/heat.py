@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from toolkit.output.chart import Style, cut, label_slot, show_safely
-from toolkit.output.distribution import merge, total
+from toolkit.output.distribution import count_in, merge, total
 from toolkit.output.frames import Histogram, Slot
-from toolkit.output.rows import count_rows, make_rows
+from toolkit.output.rows import make_rows
 
 MOST_COLUMNS = 512  # that are kept; those that a line has room for are drawn
 MOST_TITLES = 128  # that are kept; a histogram by process may have one for each
-AROUND = 3  # lines of a map that are no rows: title, legend, blank
+AROUND = 3  # lines of a map that are no rows: blank, title, legend
 FEWEST_ROWS = 4
 MOST_ROWS = 24
 SHADES = "░▒▓█"
@@ -50,7 +50,11 @@ class Series:
 
 
 class HeatMap:
-    """Every histogram of a run by title, in intervals: a new one begins when a title comes again, or another time."""
+    """Every histogram of a run by title, in intervals: a new one begins when a title comes again, or another time.
+
+    So an interval in which a tool prints nothing is no column, and where it prints no time, a title that was left out
+    of one may stand in the column before its own.
+    """
 
     def __init__(self) -> None:
         self._series: dict[str, Series] = {}
@@ -76,7 +80,7 @@ class HeatMap:
         lines: list[str] = []
         for title, series in chosen:
             rows = min(height // len(chosen) - AROUND, MOST_ROWS)
-            lines += draw_series(title, series, self._interval + 1, rows, style)
+            lines += ("", *draw_series(title, series, self._interval + 1, rows, style))
         return tuple(lines)
 
 
@@ -93,11 +97,11 @@ def draw_series(title: str, series: Series, intervals: int, height: int, style: 
     most = max((count for column in columns for count in column), default=0)
     name = f"{show_safely(title)}  " if title else ""
     unit = f"  ({show_safely(summed.unit)})" if summed.unit else ""
-    yield cut(f"{name}{intervals} intervals, {each} in a column{unit}", style)
+    joined = f", {each} in a column" if each > 1 else ""
+    yield cut(f"{name}{intervals} intervals{joined}{unit}", style)
     for at in range(len(rows) - 1, -1, -1):
         yield f" {labels[at]:>{left}} |{paint_cells([find_level(column[at], most) for column in columns], style)}|"
     yield _explain_shades(left, most, style)
-    yield ""
 
 
 def _make_columns(series: Series, intervals: int, rows: Sequence[Slot], room: int) -> tuple[list[list[int]], int]:
@@ -107,7 +111,7 @@ def _make_columns(series: Series, intervals: int, rows: Sequence[Slot], room: in
     columns = [[0] * len(rows) for _ in range(-(-needed // joined))]
     for at, one in series.columns.items():
         column = columns[at // joined]
-        for row, count in enumerate(count_rows(one, rows)):
+        for row, count in enumerate(count_in(one, rows)):
             column[row] += count
     return columns, series.each * joined
 
@@ -125,14 +129,16 @@ def list_thresholds(most: int) -> list[tuple[int, int]]:
 
 
 def paint_cells(levels: Sequence[int], style: Style) -> str:
-    """A row of the map."""
+    """A row of the map. In colour its signs have the colour of their ground: they are there for who copies them."""
+    signs = " " + (SHADES if style.unicode else LETTERS)
+    runs = [(level, signs[level] * len(list(run))) for level, run in groupby(levels)]
     if not style.colour:
-        signs = " " + (SHADES if style.unicode else LETTERS)
-        return "".join(signs[level] for level in levels)
-    runs = ((level, len(list(run))) for level, run in groupby(levels))
-    return "".join(
-        f"\x1b[48;5;{COLOURS[level - 1]}m{' ' * length}\x1b[0m" if level else " " * length for level, length in runs
-    )
+        return "".join(cells for _, cells in runs)
+    return "".join(_paint(cells, COLOURS[level - 1]) if level else cells for level, cells in runs)
+
+
+def _paint(cells: str, colour: int) -> str:
+    return f"\x1b[38;5;{colour};48;5;{colour}m{cells}\x1b[0m"
 
 
 def _explain_shades(left: int, most: int, style: Style) -> str:

@@ -1,12 +1,11 @@
-"""Slots as the rows of a drawing: without holes, no more than fit, and what each histogram counted in them."""
+"""Slots as the rows of a drawing: without holes, and no more than fit."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from toolkit.output.distribution import OPEN_LOW
-from toolkit.output.frames import Histogram, Slot
+from toolkit.output.frames import Slot
 
 LONGEST_HOLE = 256  # rows; a longer one is a single row
 
@@ -24,16 +23,6 @@ def make_rows(slots: Sequence[Slot], most: int) -> tuple[Slot, ...]:
         filled.append(slot)
     each = max(-(-len(filled) // most), 1)
     return tuple(_join(filled[start : start + each]) for start in range(0, len(filled), each))
-
-
-def count_rows(histogram: Histogram, rows: Sequence[Slot]) -> list[int]:
-    """How many it counted in each row, of rows that hold its slots whole."""
-    counts = [0] * len(rows)
-    lows = [row.low for row in rows]
-    for slot in histogram.slots:
-        if slot.count:
-            counts[bisect_right(lows, slot.low) - 1] += slot.count
-    return counts
 
 
 def _fill_hole(before: Slot, after: Slot) -> Iterator[Slot]:

@@ -103,11 +103,11 @@ class Recorder:
         (self.path / RECEIPT).replace(self.path / "result.json")
 
     def _write(self, name: str, data: bytes) -> None:
-        if self.problem:
-            return
         self._unlooked += len(data)
         if self._unlooked >= LOOK_EVERY:
             self._look_at_space()
+        if self.problem:
+            return
         try:
             _write_all(self._files[name], data)
         except OSError as error:

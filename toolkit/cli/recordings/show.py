@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,14 +17,19 @@ from toolkit.errors import StateError
 from toolkit.recordings.files import open_file, open_folder
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import find_recording
+from toolkit.runs import Form
+
+if TYPE_CHECKING:
+    from toolkit.cli.chart import Reader
 
 
 @click.command("show")
 @click.argument("name", default="last")
 @click.option("--stderr", is_flag=True, help="What it printed on stderr, instead of stdout.")
 @click.option("--raw", is_flag=True, help="Only the bytes that it printed.")
+@click.option("--chart", is_flag=True, help="Draw its histograms with percentiles, and a heat map of all intervals.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
-def command(name: str, stderr: bool, raw: bool, as_json: bool) -> None:
+def command(name: str, stderr: bool, raw: bool, chart: bool, as_json: bool) -> None:
     """What one run printed, and how it ended. NAME is its name, the beginning of it, or `last`."""
     recording = find_recording(own_paths().recordings, name)
     if as_json:
@@ -33,7 +39,15 @@ def command(name: str, stderr: bool, raw: bool, as_json: bool) -> None:
         # What was recorded elsewhere may hold anything; only what it printed is passed on as it is.
         first, *rest = map(render.printable, _format(recording))
         render.print_lines((render.paint(first, bold=True), *rest, ""))
-    _copy(Path(recording.path), "stderr" if stderr else "stdout")
+    drawn = not (stderr or raw) and (chart or recording.run.form is not Form.TEXT)
+    reader = _open_reader(recording.run.form, chart=chart) if drawn else None
+    _copy(Path(recording.path), "stderr" if stderr else "stdout", reader)
+
+
+def _open_reader(form: Form, *, chart: bool) -> Reader:
+    from toolkit.cli.chart import Reader
+
+    return Reader(form, chart=chart)
 
 
 def _format(recording: Recording) -> Iterator[str]:
@@ -60,12 +74,15 @@ def _format(recording: Recording) -> Iterator[str]:
     yield f"  folder     {recording.path}"
 
 
-def _copy(path: Path, name: str) -> None:
+def _copy(path: Path, name: str, reader: Reader | None) -> None:
+    """Its bytes as they are, or what a reader makes of them."""
     closed = ""
     try:
         with open_folder(path) as place, open_file(name, place) as source:
             while not closed and (data := source.read(1 << 16)):
-                closed = write_all(1, data)
+                closed = write_all(1, reader.take(data) if reader else data)
+        if reader and not closed:
+            closed = write_all(1, reader.finish())
     except OSError as error:
         raise StateError(f"cannot read {path / name}: {error.strerror}") from error
     if closed:
