@@ -43,6 +43,10 @@ def draw_costs(samples: Sequence[Cost]) -> str:
     return section("What it cost", tag("div", "".join(drawn), class_="curves") if drawn else "")
 
 
+def _show(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _rate(samples: Sequence[Cost], read: Callable[[Cost], float]) -> list[Point]:
     """How much a second between two samples; what was reset or read out of order counts as nothing."""
     return [
@@ -72,6 +76,6 @@ def _draw_curve(name: str, points: Sequence[Point]) -> str:
         role="img",
         class_="field",
     )
-    caption = f"{escape(name)}: at most {most:,.3g}"
+    caption = f"{escape(name)}: at most {_show(most)}"
     axis = tag("div", tag("span", f"{begin:.1f} s") + tag("span", f"{end:.1f} s"), class_="axis")
     return tag("figure", tag("figcaption", caption) + picture + axis)
