@@ -89,8 +89,10 @@ class Contents:
 
     def _add_stacks(self, frame: Stacks) -> None:
         known: dict[StackPath, list[int]] | None = self._room.find(self.stacks, (frame.title, frame.unit), dict)
-        for stack in frame.stacks if known is not None else ():
-            count = self._room.find(known or {}, StackPath(stack.key, stack.frames), lambda: [0])
+        if known is None:
+            return
+        for stack in frame.stacks:
+            count = self._room.find(known, StackPath(stack.key, stack.frames), lambda: [0])
             if count:
                 count[0] += stack.count
 
