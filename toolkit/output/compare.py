@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from toolkit.output.comparison import (
     Comparison,
+    FramePair,
     HistogramPair,
     Measure,
     Numbers,
@@ -212,20 +213,43 @@ def _compare_stacks(
         factor=seconds.factor(old, new),
         added=len(after.keys() - before.keys()),
         gone=len(before.keys() - after.keys()),
+        frames=_compare_frames(before, after, (old, new)),
         stacks=tuple(pairs[:MOST_PAIRS]),
         more=max(len(pairs) - MOST_PAIRS, 0),
     )
 
 
+def _compare_frames(
+    before: dict[Path, list[int]], after: dict[Path, list[int]], totals: tuple[int, int]
+) -> tuple[FramePair, ...]:
+    """Each function by what was counted with it anywhere in the stack, once where it calls itself."""
+    counts: dict[str, list[int]] = {}
+    for side, stacks in enumerate((before, after)):
+        for path, (count,) in stacks.items():
+            for name in set(path.frames):
+                counts.setdefault(name, [0, 0])[side] += count
+    pairs = [
+        FramePair(name=name, before=old, after=new, weight=_weigh((old, new), totals))
+        for name, (old, new) in counts.items()
+    ]
+    pairs.sort(key=lambda pair: (-abs(pair.weight), pair.name))
+    return tuple(pairs[:MOST_PAIRS])
+
+
+def _weigh(counts: tuple[int, int], totals: tuple[int, int]) -> float:
+    """How much its share of all changed."""
+    old, new = (count / whole if whole > 0 else 0.0 for count, whole in zip(counts, totals, strict=True))
+    return new - old
+
+
 def _compare_stack(path: Path, before: int, after: int, totals: tuple[int, int], seconds: Seconds) -> StackPair:
-    shares = [count / whole if whole > 0 else 0.0 for count, whole in zip((before, after), totals, strict=True)]
     return StackPair(
         key=path.key,
         frames=path.frames,
         before=before,
         after=after,
         factor=seconds.factor(before, after),
-        weight=shares[1] - shares[0],
+        weight=_weigh((before, after), totals),
     )
 
 

@@ -81,8 +81,17 @@ class StackPair(Value, frozen=True, omit_defaults=False):
     weight: float  # change of its share of all, -1 to 1
 
 
+class FramePair(Value, frozen=True, omit_defaults=False):
+    """A function, and what was counted of all stacks that it is in."""
+
+    name: str
+    before: int
+    after: int
+    weight: float  # change of its share of all, -1 to 1
+
+
 class StacksPair(Value, frozen=True, omit_defaults=False):
-    """Stacks of one title; those whose share of all changed most come first."""
+    """Stacks of one title, and the functions in them; those whose share of all changed most come first."""
 
     title: str
     unit: str
@@ -91,6 +100,7 @@ class StacksPair(Value, frozen=True, omit_defaults=False):
     factor: float | None
     added: int
     gone: int
+    frames: tuple[FramePair, ...]
     stacks: tuple[StackPair, ...]
     more: int = 0
 

@@ -13,11 +13,13 @@ from toolkit.output.chart import Style, cut, draw_bar, format_value, label_slot,
 from toolkit.output.compare import Seconds
 from toolkit.output.comparison import (
     Comparison,
+    FramePair,
     HistogramPair,
     Measure,
     Numbers,
     RowPair,
     SlotPair,
+    StackPair,
     StacksPair,
     TablePair,
 )
@@ -27,6 +29,8 @@ from toolkit.recordings.layout import Recording
 
 MOST_SHOWN = 10  # rows, stacks, values and histograms; --json has more
 MOST_SLOTS = 32
+MOST_FRAMES = 5
+TELLING = 0.001  # a change of share that is worth a line
 FEW = 100  # values: of fewer, a p99 is one of them
 NEAR = 1.05  # a factor up to this, or its inverse, is no change
 TOLD = 1.5  # a factor from which on a second measure is worth a line
@@ -231,15 +235,19 @@ def _describe_stacks(pair: StacksPair, scale: Scale) -> Iterator[str]:
     unit = f" {pair.unit}" if pair.unit else ""
     yield show_safely(f"{pair.title or 'stacks'}  {old} -> {new}{unit}{scale.suffix}  {factor}".rstrip())
     several = f"{len(pair.stacks) + pair.more:,} stacks, {pair.added:,} added, {pair.gone:,} gone"
-    yield f"  {several}; their share of all, innermost frame first:"
-    for stack in [one for one in pair.stacks if one.weight][:MOST_SHOWN]:
-        shares = [
-            show_share(count / whole if whole > 0 else 0.0)
-            for count, whole in ((stack.before, pair.before), (stack.after, pair.after))
-        ]
+    yield f"  {several}; shares of all that was counted:"
+    for frame in [one for one in pair.frames if abs(one.weight) >= TELLING][:MOST_FRAMES]:
+        yield show_safely(f"  {_show_shares(frame, pair)}  anywhere in {frame.name}")
+    for stack in [one for one in pair.stacks if abs(one.weight) >= TELLING][:MOST_SHOWN]:
         frames = " < ".join(reversed(stack.frames))
         key = f"[{stack.key}] " if stack.key else ""
-        yield show_safely(f"  {shares[0]} -> {shares[1]}  {key}{frames}")
+        yield show_safely(f"  {_show_shares(stack, pair)}  {key}{frames}")
+
+
+def _show_shares(one: FramePair | StackPair, pair: StacksPair) -> str:
+    counts = ((one.before, pair.before), (one.after, pair.after))
+    old, new = (show_share(count / whole if whole > 0 else 0.0) for count, whole in counts)
+    return f"{old} -> {new}"
 
 
 def _describe_values(comparison: Comparison) -> Iterator[str]:
