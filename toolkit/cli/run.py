@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from toolkit.catalog.query import Asked, resolve_name
 from toolkit.choose import choose
 from toolkit.cli import narrate, render
 from toolkit.cli.names import complete_tool
-from toolkit.cli.refuse import refuse
 from toolkit.cli.session import Session, open_session
 from toolkit.cli.sinks import Outlet, open_outlet
 from toolkit.config import LEAST_MEMORY
@@ -29,6 +27,7 @@ from toolkit.recordings.write import Recorder, new_id
 from toolkit.runs import Limits, Plan, Result
 from toolkit.snapshot.use import use_snapshot
 
+STDBUF = ("/usr/bin/stdbuf", "/bin/stdbuf")
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LONGEST = 7 * 86400.0
 LONGEST_GRACE = 600.0
@@ -157,7 +156,7 @@ def command(
         session.facts,
         dict(os.environ),
         duration=duration,
-        stdbuf=shutil.which("stdbuf", path="/usr/bin:/bin") or "",
+        stdbuf=next((path for path in STDBUF if os.access(path, os.X_OK)), ""),
         enforcement=find_enforcement(),
     )
     if dry_run:
@@ -181,6 +180,8 @@ def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force
     if chosen.misfits and len(chosen.misfits) == len(chosen.judged):
         lines = tuple(f"{variant.id}: {why}" for variant, why in chosen.misfits)
         raise UsageError(f"cannot call {asked.tool.name} like this", fix="\n         ".join(lines))
+    from toolkit.cli.refuse import refuse  # here, because most runs are not refused, and it costs 6 ms
+
     raise refuse(asked, chosen, session, arguments)
 
 

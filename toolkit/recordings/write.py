@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from pathlib import Path
 from typing import BinaryIO
@@ -21,7 +20,7 @@ STREAMS = {"O": "stdout", "E": "stderr"}
 
 def new_id(tool: str, now: float) -> str:
     """A recording's name: it sorts by time, says the tool, and two in one second differ."""
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{tool}-{secrets.token_hex(2)}"
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{tool}-{os.urandom(2).hex()}"
 
 
 class Recorder:
