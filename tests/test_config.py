@@ -24,9 +24,9 @@ def test_no_file_means_defaults(tmp_path: Path) -> None:
 
 
 def test_limits_and_accepted_risks_are_read(tmp_path: Path) -> None:
-    file = write(tmp_path, "limits:\n  duration: 30\n  output_mib: 8\nallow: [sensitive]\n")
+    file = write(tmp_path, "limits:\n  duration: 30\n  output_mib: 8\n  bpf_cost: 2.5\nallow: [sensitive]\n")
     settings = load_settings(file)
-    assert settings.limits == Limits(duration=30.0, output_bytes=8 << 20)
+    assert settings.limits == Limits(duration=30.0, output_bytes=8 << 20, bpf_cost=2.5)
     assert settings.allow == (Risk.SENSITIVE,)
 
 
@@ -42,6 +42,7 @@ def test_the_folder_for_metrics_is_a_path_or_off(tmp_path: Path, text: str, fold
     [
         ("limits:\n  duration: 30\n  durtion: 4\n", r"config.yaml:3: limits: .*durtion"),
         ("limits:\n  duration: soon\n", r"config.yaml:2: limits.duration: expected"),
+        ("limits:\n  bpf_cost: -1\n", r"config.yaml:2: limits.bpf_cost"),
         ("limits:\n  nice: 40\n", r"config.yaml:2: limits.nice"),
         ("\nlimit:\n  nice: 4\n", r"config.yaml:2: limit: no such setting"),
         ("keep: 5\ntextfile: metrics\n", r"config.yaml:2: textfile: give the absolute path of a folder, or `off`"),

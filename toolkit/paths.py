@@ -28,6 +28,11 @@ class Paths(Value, frozen=True):
         return self.state / "recordings"
 
     @property
+    def recordings_index(self) -> Path:
+        """What the recordings are found by; made from them, and made anew when it is not there."""
+        return self.state / "cache" / "recordings.sqlite"
+
+    @property
     def index(self) -> Path:
         """The built catalog."""
         return self.state / "cache" / "index.msgpack"

@@ -28,6 +28,7 @@ COMMANDS = {
     "which": "Which variant `run` would take, and its file.",
     "check": "Which tools or files run on which kernels with which engines: a matrix.",
     "run": "Run the best variant of a tool, within limits, recorded.",
+    "top": "What BPF programs cost on this host now, by run, and those that nobody here started.",
     "verify": "Try variants here for a moment: is each verdict what happens?",
     "sync": "The latest tools from git, at the revision that fits each engine.",
     "snapshots": "The built catalogs on this host: list, show, diff, rollback, unhold, gc.",
@@ -60,8 +61,6 @@ def _load(name: str) -> click.Command:  # noqa: C901  one case a command
             from toolkit.cli.which import command
         case "check":
             from toolkit.cli.check import command
-        case "run":
-            from toolkit.cli.run import command
         case "verify":
             from toolkit.cli.verify import command
         case "sync":
@@ -74,10 +73,21 @@ def _load(name: str) -> click.Command:  # noqa: C901  one case a command
             from toolkit.cli.facts import command
         case "doctor":
             from toolkit.cli.doctor import command
-        case "recordings":
-            from toolkit.cli.recordings import command
         case "completion":
             from toolkit.cli.completion import command
+        case _:
+            return _load_of_runs(name)
+    return command
+
+
+def _load_of_runs(name: str) -> click.Command:
+    match name:
+        case "run":
+            from toolkit.cli.run import command
+        case "top":
+            from toolkit.cli.top import command
+        case "recordings":
+            from toolkit.cli.recordings import command
         case _:
             raise KeyError(name)
     return command

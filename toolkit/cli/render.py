@@ -113,6 +113,13 @@ def format_bytes(size: float) -> str:
     return f"{size:.1f} GiB"
 
 
+def format_percent(share: float) -> str:
+    """0.417 -> 0.42 %, 31.4 -> 31 %; what is not nothing never looks like it."""
+    if 0 < share < 0.01:
+        return "under 0.01 %"
+    return f"{share:.2f} %" if share < 10 else f"{share:.0f} %"
+
+
 def format_duration(seconds: float) -> str:
     """0.53 -> 0.5 s, 75 -> 1 min 15 s."""
     if seconds < 60:

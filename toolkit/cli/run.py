@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import click
@@ -12,20 +14,24 @@ from msgspec.structs import replace
 from toolkit.catalog.query import Asked, resolve_name
 from toolkit.choose import choose
 from toolkit.cli import narrate, render
+from toolkit.cli.gaps import describe_gaps, read_map_keys
 from toolkit.cli.names import complete_tool
 from toolkit.cli.session import Session, open_session
-from toolkit.cli.sinks import Outlet, open_outlet
+from toolkit.cli.sinks import Outlet, Tap, open_outlet
+from toolkit.cli.status import Status, open_status
 from toolkit.config import LEAST_MEMORY
 from toolkit.errors import StateError, UsageError
 from toolkit.host.means import find_enforcement
 from toolkit.launch.guard import check_file, check_programs, check_risk
 from toolkit.launch.plan import make_plan
 from toolkit.launch.supervise import supervise
-from toolkit.model import Choice, Risk
+from toolkit.model import Choice, Facts, Risk, Variant
 from toolkit.recordings.layout import SHAPE, RunRecord
 from toolkit.recordings.write import Recorder, new_id
-from toolkit.runs import Limits, Plan, Result
+from toolkit.remarks import Remarks
+from toolkit.runs import Cost, Limits, Plan, Result
 from toolkit.snapshot.use import use_snapshot
+from toolkit.trials import Points, count_points
 
 STDBUF = ("/usr/bin/stdbuf", "/bin/stdbuf")
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -65,6 +71,12 @@ def check_text(arguments: tuple[str, ...]) -> None:
             raise UsageError(f"the argument {shown!r} is not valid UTF-8") from None
 
 
+def check_outlet(*, chart: bool, as_json: bool) -> None:
+    """Raises UsageError where output is asked for in two ways."""
+    if chart and as_json:
+        raise UsageError("--chart draws for people, --json prints for programs", fix="ask for one of them")
+
+
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @click.option(
     "--duration",
@@ -97,6 +109,12 @@ def check_text(arguments: tuple[str, ...]) -> None:
 )
 @click.option("--processes", type=click.IntRange(1, 1 << 22), metavar="N", help="Most processes and threads (128).")
 @click.option(
+    "--bpf-cost",
+    type=click.FloatRange(0, 100_000),
+    metavar="PERCENT",
+    help="Stop it when its BPF programs burn more of one CPU for 3 s (5); 0: no bound.",
+)
+@click.option(
     "--allow", "-a", multiple=True, type=click.Choice([risk.value for risk in Risk]), help="Accept a risk class."
 )
 @click.option("--force", is_flag=True, help="Start it although the verdict says that it cannot work here.")
@@ -105,6 +123,7 @@ def check_text(arguments: tuple[str, ...]) -> None:
 )
 @click.option("--dry-run", "-n", is_flag=True, help="Print the whole decision and start nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing of our own unless something is wrong.")
+@click.option("--chart", is_flag=True, help="Draw its histograms with percentiles, and a heat map of all intervals.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines: start, output, frames, result (docs/json.md).")
 @click.argument("tool", shell_complete=complete_tool)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -116,11 +135,13 @@ def command(
     memory_limit: int | None,
     cpu_limit: float | None,
     processes: int | None,
+    bpf_cost: float | None,
     allow: tuple[str, ...],
     force: bool,
     record: bool | None,
     dry_run: bool,
     quiet: bool,
+    chart: bool,
     as_json: bool,
     tool: str,
     arguments: tuple[str, ...],
@@ -135,6 +156,7 @@ def command(
     cannot run here; 127 no such tool; 130 interrupted.
     """
     check_text((tool, *arguments))
+    check_outlet(chart=chart, as_json=as_json)
     session = open_session()
     asked = resolve_name(session.index, tool)
     check_risk(asked.tool, (*session.settings.allow, *map(Risk, allow)))
@@ -148,6 +170,7 @@ def command(
         memory_bytes=None if memory_limit is None else memory_limit << 20,
         cpu=cpu_limit,
         processes=processes,
+        bpf_cost=bpf_cost,
     )
     plan = make_plan(
         asked.tool,
@@ -157,6 +180,7 @@ def command(
         dict(os.environ),
         duration=duration,
         stdbuf=next((path for path in STDBUF if os.access(path, os.X_OK)), ""),
+        as_data=as_json,
         enforcement=find_enforcement(),
     )
     if dry_run:
@@ -169,8 +193,7 @@ def command(
         check_programs(plan)
         wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
         recorder = _open_recorder(session, plan, arguments) if wanted else None
-        outlet = open_outlet(recorder, as_json=as_json)
-        return _run(plan, outlet, recorder, quiet=quiet or as_json)
+        return _run(session, plan, recorder, quiet=quiet, chart=chart, as_json=as_json)
 
 
 def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force: bool) -> Choice:
@@ -193,10 +216,19 @@ def _override(limits: Limits, **asked: float | None) -> Limits:
 def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> Recorder | None:
     """A recording, or None with a warning: an incident is often a full disk, and the tool must run all the same."""
     try:
-        return Recorder(session.paths.recordings, _describe_run(session, plan, arguments))
+        free = session.settings.recordings.min_free_mib << 20
+        return Recorder(session.paths.recordings, _describe_run(session, plan, arguments), free)
     except StateError as error:
         narrate.warn(f"this run is not recorded: {error.what}")
         return None
+
+
+def _open_outlet(tap: Tap, plan: Plan, status: Status | None, *, chart: bool, as_json: bool) -> Outlet:
+    if not chart:
+        return open_outlet(tap, status, as_json=as_json)
+    from toolkit.cli.chart import ChartOutlet
+
+    return ChartOutlet(tap, plan.form)
 
 
 def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> RunRecord:
@@ -227,6 +259,7 @@ def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> R
         nice=plan.limits.nice,
         limits=plan.limits,
         enforcement=plan.enforcement,
+        form=plan.form,
     )
 
 
@@ -242,7 +275,12 @@ def _user_name() -> str:
         return str(number)
 
 
-def _run(plan: Plan, outlet: Outlet, recorder: Recorder | None, *, quiet: bool) -> int:
+def _run(session: Session, plan: Plan, recorder: Recorder | None, *, quiet: bool, chart: bool, as_json: bool) -> int:
+    quiet = quiet or as_json
+    points = count_attached(session.facts, plan.choice.variant)
+    remarks = Remarks(read_map_keys(plan))
+    status = None if quiet or chart else open_status(plan.deadline, points)  # a heat map stands where the line would
+    outlet = _open_outlet(Tap(recorder, plan.form, remarks), plan, status, chart=chart, as_json=as_json)
     outlet.start(plan)
     if not quiet:
         narrate.say(narrate.describe_start(plan))
@@ -252,8 +290,24 @@ def _run(plan: Plan, outlet: Outlet, recorder: Recorder | None, *, quiet: bool) 
     outlet.finish(result)
     for line in narrate.describe_trouble(plan, result, recorder.problem if recorder else ""):
         narrate.warn(line)
+    for line in describe_gaps(plan, result, remarks, points(result.cost)):
+        narrate.warn(line)
     if not quiet:
         narrate.say(narrate.describe_end(result))
+        if outlet.folded:
+            narrate.say(
+                f"{outlet.folded} lines of compiler warnings are folded (toolkit recordings show --stderr last)"
+            )
         if recorder:
             narrate.say(f"recorded as {recorder.path.name} (toolkit recordings show last)")
     return result.status
+
+
+def count_attached(facts: Facts, variant: Variant) -> Callable[[Cost], Points]:
+    """A function that tells what of a variant is attached; it counts anew only when something came or went."""
+
+    @cache
+    def count(attached: tuple[str, ...]) -> Points:
+        return count_points(variant, facts, attached)
+
+    return lambda cost: Points() if cost.unknown else count(cost.attached)

@@ -14,6 +14,7 @@ import click
 from toolkit.catalog.load import load_sources
 from toolkit.cli.failing import fail_with_one
 from toolkit.cli.places import own_paths
+from toolkit.cli.retention import retain_afterwards
 from toolkit.config import Settings, load_settings
 from toolkit.errors import UsageError
 from toolkit.model import Source, Value
@@ -88,7 +89,11 @@ def command(
         as_json=as_json,
     )
     ahead = () if pinned or find_held(paths.hold, paths.current) else asked
-    with _end_cleanly(paths), ask_ahead(ahead, seconds=call.seconds) as answers:
+    with (
+        _end_cleanly(paths),
+        retain_afterwards(paths, settings),
+        ask_ahead(ahead, seconds=call.seconds) as answers,
+    ):
         from toolkit.cli.sync_run import run_sync  # here, since loading it takes as long as half an answer
 
         return run_sync(call, answers)

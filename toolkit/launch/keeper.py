@@ -17,6 +17,7 @@ signal), `failed ERRNO`, `stuck`.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import resource
 import select
@@ -48,6 +49,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 
+PIPE = 1 << 20  # bytes that a tool may be ahead of us: fewer turns of the loop when it floods
 TERM_PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL
 KILL_PATIENCE = 10.0  # seconds after SIGKILL until we stop waiting
 # The keeper needs the whole ladder at most; what it has not told by then, it never will.
@@ -118,6 +120,9 @@ def fork_keeper(plan: Plan, mark: str) -> tuple[int, int, int, int, int]:
             os._exit(status)
     for descriptor in theirs:
         os.close(descriptor)
+    for descriptor in (stdout_read, stderr_read):
+        with suppress(OSError):  # more than pipe-max-size allows this user
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE)
     return pid, orders_write, events_read, stdout_read, stderr_read
 
 

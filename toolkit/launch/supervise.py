@@ -16,7 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from msgspec.structs import replace
+
 from toolkit.launch.bounds import describe_limit
+from toolkit.launch.budget import describe_excess
 from toolkit.launch.cgroups import Group
 from toolkit.launch.keeper import Order, fork_keeper, reap_keeper
 from toolkit.launch.meter import Meter
@@ -24,7 +27,7 @@ from toolkit.launch.processes import make_mark, sweep_marked
 from toolkit.launch.window import Window
 from toolkit.runs import Account, Cost, Means, Outcome, Plan, Result
 
-CHUNK = 1 << 16
+CHUNK = 1 << 18
 LAST_WORDS = 1 << 20  # bytes that a tool may still print after it reached its output cap: its maps
 FIRST_SAMPLES = (0.1, 0.25, 0.5)  # seconds after start: short runs have a cost too
 SAMPLE_EVERY = 1.0
@@ -38,13 +41,17 @@ class Sinks:
 
     `stdout` and `stderr` return why they take no more, empty if they do. While they wait for a reader, they ask the
     function that they get whether to give up. `enough` says after a sample of the cost whether the run has done what
-    it was for: it is then stopped as if its time were over.
+    it was for: it is then stopped as if its time were over. `pause` is called about once a second, with and for the
+    same as `stdout`: what waits for the next line of a tool that has none for now can be shown. `lost` tells how many
+    events the engine said it lost.
     """
 
     stdout: Callable[[bytes, Callable[[], bool]], str]
     stderr: Callable[[bytes, Callable[[], bool]], str]
     cost: Callable[[Cost], None]
     enough: Callable[[Cost], bool] = lambda _: False
+    pause: Callable[[Callable[[], bool]], str] = lambda _: ""
+    lost: Callable[[], int] = lambda: 0
 
 
 def supervise(plan: Plan, sinks: Sinks) -> Result:
@@ -154,7 +161,10 @@ class Run:
         kept = data[: max(0, len(data) - over)]
         self._dropped += len(data) - len(kept)
         sink = self._sinks.stdout if name == "stdout" else self._sinks.stderr
-        closed = sink(kept, self._give_up) if kept and not self._closed else ""
+        if kept and not self._closed:
+            self._note_closed(sink(kept, self._give_up))
+
+    def _note_closed(self, closed: str) -> None:
         if closed:
             self._closed = True
             self.stop(Outcome.OUTPUT_CLOSED, closed)
@@ -184,9 +194,8 @@ class Run:
     def _close_meter(self) -> None:
         if not self._metered:
             self._metered = True
-            self._cost = self._meter.read_cost(self._seconds())
+            self._keep_cost(self._meter.read_cost(self._seconds()))
             self._accounts = self._meter.read_accounts()
-            self._sinks.cost(self._cost)
             self._meter.close()
 
     def _hear(self, data: bytes) -> None:
@@ -218,7 +227,7 @@ class Run:
             self._detail, self._limit = f"the limit of {self._plan.deadline:g} s was reached", "duration"
         else:
             self._detail, self._limit = describe_limit(why, limits), why
-        self._sample()
+        self._sample(thoroughly=True)
 
     # --- Stopping -------------------------------------------------------------------------------------------------
 
@@ -227,7 +236,7 @@ class Run:
         if self._stopped_for is not None:
             return
         self._stopped_for, self._detail, self._limit = why, detail, limit
-        self._sample()
+        self._sample(thoroughly=True)  # the last look before its links and programs go
         self._order(Order.STOP)
 
     def catch(self, number: int, _: FrameType | None) -> None:
@@ -267,15 +276,27 @@ class Run:
         self._sample()
         if not self._metered and self._sinks.enough(self._cost):
             self.stop(Outcome.DURATION, "")
+        if not self._closed:
+            self._note_closed(self._sinks.pause(self._give_up))
+        self._check_cost()
         self._samples += 1
         while self._due() < self._seconds():  # after a pause, such as ^Z, no burst of samples
             self._samples += 1
 
-    def _sample(self) -> None:
+    def _sample(self, *, thoroughly: bool = False) -> None:
         if self._metered:
             return
-        self._cost = self._meter.sample(self._keeper, self._seconds())
+        self._keep_cost(self._meter.sample(self._keeper, self._seconds(), thoroughly=thoroughly))
+
+    def _keep_cost(self, cost: Cost) -> None:
+        self._cost = replace(cost, lost=self._sinks.lost())
         self._sinks.cost(self._cost)
+
+    def _check_cost(self) -> None:
+        """Stop a tool whose BPF programs burn more than they may: every event of the host pays for them."""
+        excess = describe_excess(self._meter.read_burns(), self._plan.limits.bpf_cost)
+        if excess:
+            self.stop(Outcome.LIMIT, excess, "bpf_cost")
 
     # --- The end --------------------------------------------------------------------------------------------------
 

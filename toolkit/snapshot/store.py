@@ -142,10 +142,17 @@ class NewFile(NamedTuple):
 
 
 def write_files(files: Iterable[NewFile]) -> None:
-    """Write files down to the disk, some at a time, since each waits for it. Raises OSError of the first that fails."""
+    """Write files down to the disk, some at a time, since each waits for it. Raises OSError of one that fails."""
+    every = tuple(files)
+    shares = [every[number::WRITERS] for number in range(WRITERS)]  # a task a file would cost more than the writing
     with ThreadPoolExecutor(WRITERS) as pool:
-        for _ in pool.map(_write_file, files):
-            pass  # it is written, or this raises, and what has not begun is not written any more
+        for _ in pool.map(_write_share, shares):
+            pass  # it is written, or this raises
+
+
+def _write_share(files: tuple[NewFile, ...]) -> None:
+    for file in files:
+        _write_file(file)
 
 
 def _write_file(file: NewFile) -> None:
