@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "launch.window",
         "launch.budget",
         "launch.load",
+        "launch.bounds",
         "output",
         "catalog.query",
         "catalog.guess",

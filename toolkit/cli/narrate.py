@@ -154,6 +154,8 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     limits = plan.limits
     yield f"limits     {'; '.join(describe_limits(limits))}"
     yield f"held by    {plan.enforcement.means}{f' ({plan.enforcement.why})' if plan.enforcement.why else ''}"
+    cost = f"{limits.bpf_cost:g} % of one CPU over 3 s" if limits.bpf_cost else "no bound"
+    yield f"BPF cost   {cost}"
 
 
 def describe_limits(limits: Limits) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable
 from functools import cache
@@ -17,7 +16,6 @@ from toolkit.choose import choose
 from toolkit.cli import narrate, render
 from toolkit.cli.gaps import describe_gaps, read_map_keys
 from toolkit.cli.names import complete_tool
-from toolkit.cli.refuse import refuse
 from toolkit.cli.session import Session, open_session
 from toolkit.cli.sinks import Outlet, Tap, open_outlet
 from toolkit.cli.status import Status, open_status
@@ -35,6 +33,7 @@ from toolkit.runs import Cost, Limits, Plan, Result
 from toolkit.snapshot.use import use_snapshot
 from toolkit.trials import Points, count_points
 
+STDBUF = ("/usr/bin/stdbuf", "/bin/stdbuf")
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LONGEST = 7 * 86400.0
 LONGEST_GRACE = 600.0
@@ -180,7 +179,7 @@ def command(
         session.facts,
         dict(os.environ),
         duration=duration,
-        stdbuf=shutil.which("stdbuf", path="/usr/bin:/bin") or "",
+        stdbuf=next((path for path in STDBUF if os.access(path, os.X_OK)), ""),
         as_data=as_json,
         enforcement=find_enforcement(),
     )
@@ -204,6 +203,8 @@ def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force
     if chosen.misfits and len(chosen.misfits) == len(chosen.judged):
         lines = tuple(f"{variant.id}: {why}" for variant, why in chosen.misfits)
         raise UsageError(f"cannot call {asked.tool.name} like this", fix="\n         ".join(lines))
+    from toolkit.cli.refuse import refuse  # here, because most runs are not refused, and it costs 6 ms
+
     raise refuse(asked, chosen, session, arguments)
 
 
@@ -256,9 +257,9 @@ def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> R
         output_bytes=plan.limits.output_bytes,
         grace=plan.limits.grace,
         nice=plan.limits.nice,
-        form=plan.form,
         limits=plan.limits,
         enforcement=plan.enforcement,
+        form=plan.form,
     )
 
 

@@ -39,6 +39,8 @@ class Group:
 
     def make(self, limits: Limits) -> None:
         """Make it and set its limits. Raises StateError: then nothing is left of it."""
+        if not limits.cpu:  # each hierarchy that is joined costs some milliseconds: the kernel waits for all its CPUs
+            self.folders = {name: folder for name, folder in self.folders.items() if name in ("memory", "pids")}
         if self._scope:
             return
         try:
@@ -96,7 +98,7 @@ class Group:
         memory, oom = (self._read_version1 if self._version == 1 else self._read_version2)()
         cpu = _number(_text(f"{counted}/cpuacct.usage")) / 1e9 if counted else 0.0
         if self._version == 2:
-            cpu = _field(f"{self.folders.get('cpu', '')}/cpu.stat", "usage_usec") / 1e6
+            cpu = _field(f"{self._memory}/cpu.stat", "usage_usec") / 1e6
         return Usage(
             memory=memory,
             tasks=_number(_text(f"{pids}/pids.current")),

@@ -49,6 +49,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 
+PIPE = 1 << 20  # bytes that a tool may be ahead of us: fewer turns of the loop when it floods
 TERM_PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL
 KILL_PATIENCE = 10.0  # seconds after SIGKILL until we stop waiting
 # The keeper needs the whole ladder at most; what it has not told by then, it never will.

@@ -48,8 +48,8 @@ def make_plan(
         limits=limits,
         deadline=deadline,
         asked=asked,
-        form=form,
         enforcement=enforcement,
+        form=form,
     )
 
 

@@ -28,7 +28,7 @@ from toolkit.launch.window import Window
 from toolkit.runs import Account, Cost, Means, Outcome, Plan, Result
 
 CHUNK = 1 << 18
-LAST_WORDS = 4 << 20  # bytes that a tool may still print after it reached its output cap: what is in the pipe, then its maps
+LAST_WORDS = 4 << 20  # bytes that it may still print after it reached its output cap: what is in the pipe, its maps
 FIRST_SAMPLES = (0.1, 0.25, 0.5)  # seconds after start: short runs have a cost too
 SAMPLE_EVERY = 1.0
 RATED_EVERY = 0.1  # seconds between two looks at the rate of output

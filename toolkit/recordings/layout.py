@@ -49,9 +49,9 @@ class RunRecord(Value, frozen=True, omit_defaults=False):
     output_bytes: int
     grace: float
     nice: int
-    form: Form = Form.TEXT  # of what stdout holds: text, or the JSON of bpftrace
     limits: Limits = Limits()  # all of them, and what held them
     enforcement: Enforcement = Enforcement()
+    form: Form = Form.TEXT  # of what stdout holds: text, or the JSON of bpftrace
 
 
 class ResultRecord(Value, frozen=True, omit_defaults=False):

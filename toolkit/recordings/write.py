@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
-import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +25,7 @@ RECEIPT_BYTES = 1 << 14
 
 def new_id(tool: str, now: float) -> str:
     """A recording's name: it sorts by time, says the tool, and two in one second differ."""
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{tool}-{secrets.token_hex(2)}"
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{tool}-{os.urandom(2).hex()}"
 
 
 class Recorder:
@@ -50,6 +48,8 @@ class Recorder:
             self._make(aside, run)
             aside.rename(self.path)
         except OSError as error:
+            import shutil  # here: it loads every compressor, which a start would wait for
+
             shutil.rmtree(aside, ignore_errors=True)
             raise StateError(f"cannot record in {self.path}: {error.strerror}", fix="free some space") from error
         self._look_at_space()
