@@ -15,7 +15,9 @@ PACKAGE = ROOT / "toolkit"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "runs", "errors"),
     (
+        "answer",
         "answers",
+        "outside",
         "mending",
         "versions",
         "troubles",
@@ -37,6 +39,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "catalog.guess",
         "catalog.search",
         "fleet.cron",
+        "recordings.layout",
+        "recordings.retain",
     ),
     ("paths", "command", "documents", "trust", "lock"),
     ("config", "host", "sources", "analysis", "recordings", "catalog", "verified"),

@@ -10,6 +10,7 @@ import msgspec
 
 from toolkit.errors import SettingsError
 from toolkit.model import Risk, Value
+from toolkit.recordings.retain import Rules
 from toolkit.runs import Limits
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 # A source's name becomes a folder, and stands before the slash in `acme/slowio`.
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 RESERVED = frozenset({"inhouse", "packages", "libbpf-tools"})
-KEYS = ("limits", "allow", "sources", "keep", "textfile", "verify")
+KEYS = ("limits", "allow", "sources", "keep", "textfile", "verify", "recordings")
 LOGIN = re.compile(r"https?://[^/]*@", re.ASCII | re.IGNORECASE)
 Keep = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=7 * 86400)]
@@ -32,6 +33,20 @@ class LimitSettings(Value, frozen=True):
     output_mib: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = Limits().output_bytes >> 20
     nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = Limits().nice
     bpf_cost: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = Limits().bpf_cost
+
+
+class RecordingSettings(Value, frozen=True):
+    """The `recordings:` section: what may stay of them, 0 for no bound, and the space that their disk keeps free."""
+
+    days: Annotated[float, msgspec.Meta(ge=0, le=36500)] = 30.0
+    count: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] = 1000
+    mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = 10240
+    min_free_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = Limits().free_bytes >> 20
+
+    @property
+    def rules(self) -> Rules:
+        """What may stay."""
+        return Rules(seconds=self.days * 86400, count=self.count, bytes=self.mib << 20)
 
 
 class SourceSettings(Value, frozen=True):
@@ -52,6 +67,7 @@ class Settings(Value, frozen=True):
     keep: Keep = 5  # snapshots
     textfile: str | None = None  # node_exporter's folder; "": none; None: the usual one, if it is there
     verify: bool = False  # whether a sync tries what it changed
+    recordings: RecordingSettings = RecordingSettings()
 
 
 def load_settings(file: Path) -> Settings:
@@ -92,6 +108,8 @@ def _read_settings(file: Path) -> Settings:
             settings = msgspec.structs.replace(settings, textfile=_read_folder(entry))
         elif entry.key == "verify":
             settings = msgspec.structs.replace(settings, verify=convert_entry(entry, bool))
+        elif entry.key == "recordings":
+            settings = msgspec.structs.replace(settings, recordings=convert_entry(entry, RecordingSettings))
         else:
             raise point_at(entry, f"no such setting; there are {', '.join(f'`{key}`' for key in KEYS)}")
     return settings

@@ -45,6 +45,13 @@ class Enforcement(Value, frozen=True):
     why: str = ""
 
 
+class Form(StrEnum):
+    """What a tool prints: text for people, or data that its engine was asked for."""
+
+    TEXT = "text"
+    BPFTRACE_JSON = "bpftrace json"  # `bpftrace -f json`: a message a line
+
+
 class Plan(Value, frozen=True):
     """The whole decision of one run, made before anything starts."""
 
@@ -57,6 +64,7 @@ class Plan(Value, frozen=True):
     deadline: float  # seconds from start after which it is stopped
     asked: bool  # the deadline is the duration that was asked for: reaching it is success
     enforcement: Enforcement = Enforcement()
+    form: Form = Form.TEXT  # of what it prints on stdout
 
 
 class Outcome(StrEnum):

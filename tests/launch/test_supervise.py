@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,13 @@ def test_it_leaves_no_descriptor_and_no_child_of_ours() -> None:
     assert os.listdir("/proc/self/fd") == before
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_pause_is_told_and_may_find_that_nobody_reads_any_more() -> None:
+    collected = Collected()
+    sinks = replace(collected.sinks(), pause=lambda _: "nobody reads it")
+    result = supervise(plan_for(sys.executable, "-c", "import time; time.sleep(30)"), sinks)
+    assert (result.outcome, result.detail) == (Outcome.OUTPUT_CLOSED, "nobody reads it")
 
 
 def test_it_runs_nicely() -> None:

@@ -10,11 +10,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tests.recordings.test_recordings import make_run
 from tests.support.plans import plan_for
-from toolkit.cli.sinks import open_outlet
+from toolkit.cli.sinks import Tap, open_outlet
 from toolkit.cli.status import open_status
 from toolkit.launch.supervise import supervise
 from toolkit.recordings.write import Recorder
 from toolkit.remarks import Remarks
+from toolkit.runs import Form
 from toolkit.trials import Points
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         recorder = Recorder(Path(folder), make_run()) if keep == "keep" else None
         status = open_status(plan.deadline, lambda _: Points(expected=4, attached=3))
-        outlet = open_outlet(recorder, Remarks(), status, as_json=False)
+        outlet = open_outlet(Tap(recorder, Form.TEXT, Remarks()), status, as_json=False)
         result = supervise(plan, outlet.sinks())
         outlet.finish(result)
         stderr = (recorder.path / "stderr").read_bytes() if recorder else b""

@@ -15,7 +15,7 @@ from toolkit.cli.gaps import describe_engine
 from toolkit.cli.render import format_bytes, format_duration, format_percent, terminal_width
 from toolkit.launch.plan import outlives_limit
 from toolkit.model import Status
-from toolkit.runs import Cost, Outcome, Plan, Result
+from toolkit.runs import Cost, Form, Outcome, Plan, Result
 
 LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have seen an attachment
 INDENT = " " * 9  # below "toolkit: "
@@ -142,6 +142,8 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     yield f"sha256     {plan.choice.variant.sha256}"
     yield f"command    {shlex.join(plan.argv)}"
     yield f"environ    {' '.join(f'{name}={shlex.quote(value)}' for name, value in sorted(plan.env.items()))}"
+    if plan.form is not Form.TEXT:
+        yield f"output     {plan.form}, which is read as data"
     reached = "reaching it is success" if plan.asked else "reaching it is status 124"
     yield f"duration   {plan.deadline:g} s {'as asked' if plan.asked else 'as the limit'}: {reached}"
     engine = describe_engine(plan)

@@ -19,8 +19,8 @@ from toolkit.cli.gaps import describe_gaps, read_map_keys
 from toolkit.cli.names import complete_tool
 from toolkit.cli.refuse import refuse
 from toolkit.cli.session import Session, open_session
-from toolkit.cli.sinks import open_outlet
-from toolkit.cli.status import open_status
+from toolkit.cli.sinks import Outlet, Tap, open_outlet
+from toolkit.cli.status import Status, open_status
 from toolkit.errors import StateError, UsageError
 from toolkit.launch.guard import check_file, check_programs, check_risk
 from toolkit.launch.plan import make_plan
@@ -70,6 +70,12 @@ def check_text(arguments: tuple[str, ...]) -> None:
             raise UsageError(f"the argument {shown!r} is not valid UTF-8") from None
 
 
+def check_outlet(*, chart: bool, as_json: bool) -> None:
+    """Raises UsageError where output is asked for in two ways."""
+    if chart and as_json:
+        raise UsageError("--chart draws for people, --json prints for programs", fix="ask for one of them")
+
+
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @click.option(
     "--duration",
@@ -102,6 +108,7 @@ def check_text(arguments: tuple[str, ...]) -> None:
 )
 @click.option("--dry-run", "-n", is_flag=True, help="Print the whole decision and start nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing of our own unless something is wrong.")
+@click.option("--chart", is_flag=True, help="Draw its histograms with percentiles, and a heat map of all intervals.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines: start, output, frames, result (docs/json.md).")
 @click.argument("tool", shell_complete=complete_tool)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -115,6 +122,7 @@ def command(
     record: bool | None,
     dry_run: bool,
     quiet: bool,
+    chart: bool,
     as_json: bool,
     tool: str,
     arguments: tuple[str, ...],
@@ -129,6 +137,7 @@ def command(
     cannot run here; 127 no such tool; 130 interrupted.
     """
     check_text((tool, *arguments))
+    check_outlet(chart=chart, as_json=as_json)
     session = open_session()
     asked = resolve_name(session.index, tool)
     check_risk(asked.tool, (*session.settings.allow, *map(Risk, allow)))
@@ -142,6 +151,7 @@ def command(
         dict(os.environ),
         duration=duration,
         stdbuf=shutil.which("stdbuf", path="/usr/bin:/bin") or "",
+        as_data=as_json,
     )
     if dry_run:
         render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan))
@@ -153,7 +163,7 @@ def command(
         check_programs(plan)
         wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
         recorder = _open_recorder(session, plan, arguments) if wanted else None
-        return _run(session, plan, recorder, quiet=quiet, as_json=as_json)
+        return _run(session, plan, recorder, quiet=quiet, chart=chart, as_json=as_json)
 
 
 def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force: bool) -> Choice:
@@ -181,10 +191,19 @@ def _override(
 def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> Recorder | None:
     """A recording, or None with a warning: an incident is often a full disk, and the tool must run all the same."""
     try:
-        return Recorder(session.paths.recordings, _describe_run(session, plan, arguments))
+        free = session.settings.recordings.min_free_mib << 20
+        return Recorder(session.paths.recordings, _describe_run(session, plan, arguments), free)
     except StateError as error:
         narrate.warn(f"this run is not recorded: {error.what}")
         return None
+
+
+def _open_outlet(tap: Tap, plan: Plan, status: Status | None, *, chart: bool, as_json: bool) -> Outlet:
+    if not chart:
+        return open_outlet(tap, status, as_json=as_json)
+    from toolkit.cli.chart import ChartOutlet
+
+    return ChartOutlet(tap, plan.form)
 
 
 def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> RunRecord:
@@ -213,6 +232,7 @@ def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> R
         output_bytes=plan.limits.output_bytes,
         grace=plan.limits.grace,
         nice=plan.limits.nice,
+        form=plan.form,
     )
 
 
@@ -228,12 +248,12 @@ def _user_name() -> str:
         return str(number)
 
 
-def _run(session: Session, plan: Plan, recorder: Recorder | None, *, quiet: bool, as_json: bool) -> int:
+def _run(session: Session, plan: Plan, recorder: Recorder | None, *, quiet: bool, chart: bool, as_json: bool) -> int:
     quiet = quiet or as_json
     points = count_attached(session.facts, plan.choice.variant)
     remarks = Remarks(read_map_keys(plan))
-    status = None if quiet else open_status(plan.deadline, points)
-    outlet = open_outlet(recorder, remarks, status, as_json=as_json)
+    status = None if quiet or chart else open_status(plan.deadline, points)  # a heat map stands where the line would
+    outlet = _open_outlet(Tap(recorder, plan.form, remarks), plan, status, chart=chart, as_json=as_json)
     outlet.start(plan)
     if not quiet:
         narrate.say(narrate.describe_start(plan))

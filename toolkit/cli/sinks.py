@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import select
+import stat
 import sys
 from collections.abc import Callable
 from typing import Protocol
@@ -16,10 +17,10 @@ from toolkit.cli.status import Status, can_write
 from toolkit.launch.supervise import Sinks
 from toolkit.model import Value
 from toolkit.output.frames import Frame, Histogram, Lost
-from toolkit.output.parse import FrameParser
+from toolkit.output.parser import Stream
 from toolkit.recordings.write import Recorder
 from toolkit.remarks import Folder, Remarks
-from toolkit.runs import Cost, Outcome, Plan, Result
+from toolkit.runs import Cost, Form, Outcome, Plan, Result
 
 ASK_EVERY = 100  # milliseconds
 GiveUp = Callable[[], bool]
@@ -73,10 +74,9 @@ class Outlet(Protocol):
         ...
 
 
-def open_outlet(recorder: Recorder | None, remarks: Remarks, status: Status | None, *, as_json: bool) -> Outlet:
+def open_outlet(tap: Tap, status: Status | None, *, as_json: bool) -> Outlet:
     """The outlet that was asked for; what a status line stands below is for people, and may be folded."""
-    tap = Tap(recorder, remarks)
-    return JsonOutlet(tap) if as_json else PlainOutlet(tap, status, open_folder(recorder))
+    return JsonOutlet(tap) if as_json else PlainOutlet(tap, status, open_folder(tap.recorder))
 
 
 def open_folder(recorder: Recorder | None) -> Folder | None:
@@ -87,18 +87,27 @@ def open_folder(recorder: Recorder | None) -> Folder | None:
 class Tap:
     """What both outlets do with output before anybody sees it: keep it, and read it."""
 
-    def __init__(self, recorder: Recorder | None, remarks: Remarks) -> None:
+    def __init__(self, recorder: Recorder | None, form: Form, remarks: Remarks) -> None:
         self.recorder = recorder
         self._remarks = remarks
         self._lost = 0  # events, by the frames of stdout
-        self._parser = FrameParser()
+        self._stream = Stream(form)
+        self._quiet = False  # no output came since the last pause
 
     def take(self, stream: str, data: bytes) -> tuple[Frame, ...]:
         """Bytes of stream O or E; gives the frames that they complete."""
         if self.recorder:
             self.recorder.take_output(stream, data)
         self._remarks.hear(stream, data)
-        return self._keep(self._parser.feed(data)) if stream == "O" else ()
+        if stream != "O":
+            return ()
+        self._quiet = False
+        return self._keep(self._stream.feed(data))
+
+    def pause(self) -> tuple[Frame, ...]:
+        """Called about once a second; gives the frames that wait for more output where none came for so long."""
+        quiet, self._quiet = self._quiet, True
+        return self._keep(self._stream.pause()) if quiet else ()
 
     def take_cost(self, cost: Cost) -> None:
         """One sample of the meter."""
@@ -111,7 +120,7 @@ class Tap:
 
     def finish(self, result: Result) -> tuple[Frame, ...]:
         """The run is over; gives the frames that were still pending."""
-        frames = self._keep(self._parser.finish())
+        frames = self._keep(self._stream.finish())
         if self.recorder:
             self.recorder.finish(result)
         return frames
@@ -204,6 +213,7 @@ class JsonOutlet:
             stdout=lambda data, give_up: self._pass("stdout", "O", data, give_up),
             stderr=lambda data, give_up: self._pass("stderr", "E", data, give_up),
             cost=self._tap.take_cost,
+            pause=lambda give_up: _emit_frames(self._tap.pause(), give_up),
             lost=self._tap.count_lost,
         )
 
@@ -244,9 +254,10 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
 
     A write that blocks is tried again by Python after every signal (PEP 475), so a reader that has stopped reading
     would hold us for ever. Instead this waits until at least PIPE_BUF bytes can be written, which then cannot block,
-    and asks `give_up` in between.
+    and asks `give_up` in between. A file, or a device such as /dev/null, has no reader, and takes all at once.
     """
     rest = memoryview(data)
+    piece = select.PIPE_BUF if _has_reader(descriptor) else len(rest)
     poller = select.poll()
     poller.register(descriptor, select.POLLOUT)
     while rest:
@@ -254,7 +265,7 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
             while not poller.poll(ASK_EVERY):
                 if give_up():
                     return "nobody reads its output"
-            rest = rest[os.write(descriptor, rest[: select.PIPE_BUF]) :]
+            rest = rest[os.write(descriptor, rest[:piece]) :]
         except BlockingIOError:
             continue
         except BrokenPipeError:
@@ -262,3 +273,8 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
         except OSError as error:
             return f"its output cannot be written any more ({error.strerror})"
     return ""
+
+
+def _has_reader(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return not stat.S_ISREG(mode) and not (stat.S_ISCHR(mode) and not os.isatty(descriptor))

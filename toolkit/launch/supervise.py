@@ -7,12 +7,13 @@ deadline itself is kept by the keeper (launch/keeper.py), which also lives on wh
 
 from __future__ import annotations
 
+import fcntl
 import os
 import selectors
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -23,7 +24,8 @@ from toolkit.launch.keeper import Order, keep_tool, sweep_marked
 from toolkit.launch.meter import Meter
 from toolkit.runs import Account, Cost, Outcome, Plan, Result
 
-CHUNK = 1 << 16
+CHUNK = 1 << 18
+PIPE = 1 << 20  # bytes that a tool may be ahead of us: fewer turns of the loop when it floods
 LAST_WORDS = 1 << 20  # bytes that a tool may still print after it reached its output cap: its maps
 FIRST_SAMPLES = (0.1, 0.25, 0.5)  # seconds after start: short runs have a cost too
 SAMPLE_EVERY = 1.0
@@ -38,13 +40,16 @@ class Sinks:
 
     `stdout` and `stderr` return why they take no more, empty if they do. While they wait for a reader, they ask the
     function that they get whether to give up. `enough` says after a sample of the cost whether the run has done what
-    it was for: it is then stopped as if its time were over. `lost` tells how many events the engine said it lost.
+    it was for: it is then stopped as if its time were over. `pause` is called about once a second, with and for the
+    same as `stdout`: what waits for the next line of a tool that has none for now can be shown. `lost` tells how many
+    events the engine said it lost.
     """
 
     stdout: Callable[[bytes, Callable[[], bool]], str]
     stderr: Callable[[bytes, Callable[[], bool]], str]
     cost: Callable[[Cost], None]
     enough: Callable[[Cost], bool] = lambda _: False
+    pause: Callable[[Callable[[], bool]], str] = lambda _: ""
     lost: Callable[[], int] = lambda: 0
 
 
@@ -146,7 +151,10 @@ class Run:
         kept = data[: max(0, len(data) - over)]
         self._dropped += len(data) - len(kept)
         sink = self._sinks.stdout if name == "stdout" else self._sinks.stderr
-        closed = sink(kept, self._give_up) if kept and not self._closed else ""
+        if kept and not self._closed:
+            self._note_closed(sink(kept, self._give_up))
+
+    def _note_closed(self, closed: str) -> None:
         if closed:
             self._closed = True
             self.stop(Outcome.OUTPUT_CLOSED, closed)
@@ -236,6 +244,8 @@ class Run:
         self._sample()
         if not self._metered and self._sinks.enough(self._cost):
             self.stop(Outcome.DURATION, "")
+        if not self._closed:
+            self._note_closed(self._sinks.pause(self._give_up))
         self._check_cost()
         self._samples += 1
         while self._due() < self._seconds():  # after a pause, such as ^Z, no burst of samples
@@ -313,6 +323,9 @@ def _fork_keeper(plan: Plan, mark: str) -> tuple[int, int, int, int, int]:
             os._exit(status)
     for descriptor in theirs:
         os.close(descriptor)
+    for descriptor in (stdout_read, stderr_read):
+        with suppress(OSError):  # more than pipe-max-size allows this user
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE)
     return pid, orders_write, events_read, stdout_read, stderr_read
 
 
