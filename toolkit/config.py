@@ -21,6 +21,7 @@ SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 RESERVED = frozenset({"inhouse", "packages", "libbpf-tools"})
 KEYS = ("limits", "allow", "sources", "keep", "textfile", "verify", "recordings")
 LOGIN = re.compile(r"https?://[^/]*@", re.ASCII | re.IGNORECASE)
+LEAST_MEMORY = 16  # MiB; below it not even Python starts
 Keep = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=7 * 86400)]
 
@@ -32,6 +33,10 @@ class LimitSettings(Value, frozen=True):
     grace: Annotated[float, msgspec.Meta(ge=0, le=600)] = Limits().grace
     output_mib: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = Limits().output_bytes >> 20
     nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = Limits().nice
+    output_rate_kib: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = Limits().output_rate >> 10
+    memory_mib: Annotated[int, msgspec.Meta(ge=LEAST_MEMORY, le=1 << 24)] = Limits().memory_bytes >> 20
+    cpu_percent: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = Limits().cpu
+    processes: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)] = Limits().processes
     bpf_cost: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = Limits().bpf_cost
 
 
@@ -89,15 +94,7 @@ def _read_settings(file: Path) -> Settings:
         if entry.value is None and entry.key in KEYS:
             continue  # an empty section keeps the defaults
         if entry.key == "limits":
-            given = convert_entry(entry, LimitSettings)
-            limits = Limits(
-                duration=given.duration,
-                grace=given.grace,
-                output_bytes=given.output_mib << 20,
-                nice=given.nice,
-                bpf_cost=given.bpf_cost,
-            )
-            settings = msgspec.structs.replace(settings, limits=limits)
+            settings = msgspec.structs.replace(settings, limits=_read_limits(convert_entry(entry, LimitSettings)))
         elif entry.key == "allow":
             settings = msgspec.structs.replace(settings, allow=convert_entry(entry, tuple[Risk, ...]))
         elif entry.key == "sources":
@@ -113,6 +110,20 @@ def _read_settings(file: Path) -> Settings:
         else:
             raise point_at(entry, f"no such setting; there are {', '.join(f'`{key}`' for key in KEYS)}")
     return settings
+
+
+def _read_limits(given: LimitSettings) -> Limits:
+    return Limits(
+        duration=given.duration,
+        grace=given.grace,
+        output_bytes=given.output_mib << 20,
+        nice=given.nice,
+        output_rate=given.output_rate_kib << 10,
+        memory_bytes=given.memory_mib << 20,
+        cpu=given.cpu_percent,
+        processes=given.processes,
+        bpf_cost=given.bpf_cost,
+    )
 
 
 def _read_sources(entry: Entry) -> dict[str, SourceSettings]:

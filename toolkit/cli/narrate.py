@@ -15,7 +15,7 @@ from toolkit.cli.gaps import describe_engine
 from toolkit.cli.render import format_bytes, format_duration, format_percent, terminal_width
 from toolkit.launch.plan import outlives_limit
 from toolkit.model import Status
-from toolkit.runs import Cost, Form, Outcome, Plan, Result
+from toolkit.runs import Cost, Form, Limits, Outcome, Plan, Result
 
 LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have seen an attachment
 INDENT = " " * 9  # below "toolkit: "
@@ -122,6 +122,8 @@ def describe_trouble(plan: Plan, result: Result, recording_problem: str) -> Iter
     """What went wrong and would otherwise be missed in the output."""
     if recording_problem:
         yield recording_problem
+    if result.unheld:
+        yield f"its limits were only watched, not held by the kernel: {result.unheld}"
     if result.dropped_bytes:
         yield f"{format_bytes(result.dropped_bytes)} of its output over the cap were dropped"
     if attached_nothing(plan, result):
@@ -150,6 +152,19 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     if engine:
         yield f"engine     {engine}"
     limits = plan.limits
-    yield f"limits     {format_bytes(limits.output_bytes)} of output, {limits.grace:g} s of grace, nice {limits.nice}"
-    cost = f"{limits.bpf_cost:g} % of one CPU over 3 s" if limits.bpf_cost else "no bound"
-    yield f"BPF cost   {cost}"
+    yield f"limits     {'; '.join(describe_limits(limits))}"
+    yield f"held by    {plan.enforcement.means}{f' ({plan.enforcement.why})' if plan.enforcement.why else ''}"
+
+
+def describe_limits(limits: Limits) -> Iterator[str]:
+    """What a run may use at most, in the order of Limits; what is not limited is left out."""
+    yield f"{format_bytes(limits.output_bytes)} of output"
+    if limits.output_rate:
+        yield f"{format_bytes(limits.output_rate)} of it a second"
+    yield f"{format_bytes(limits.memory_bytes)} of memory"
+    if limits.cpu:
+        yield f"{limits.cpu:g} % of a CPU"
+    yield f"{limits.processes} processes"
+    if limits.bpf_cost:
+        yield f"{limits.bpf_cost:g} % of a CPU for its BPF programs"
+    yield f"{limits.grace:g} s of grace, nice {limits.nice}"

@@ -21,7 +21,9 @@ from toolkit.cli.refuse import refuse
 from toolkit.cli.session import Session, open_session
 from toolkit.cli.sinks import Outlet, Tap, open_outlet
 from toolkit.cli.status import Status, open_status
+from toolkit.config import LEAST_MEMORY
 from toolkit.errors import StateError, UsageError
+from toolkit.host.means import find_enforcement
 from toolkit.launch.guard import check_file, check_programs, check_risk
 from toolkit.launch.plan import make_plan
 from toolkit.launch.supervise import supervise
@@ -93,6 +95,20 @@ def check_outlet(*, chart: bool, as_json: bool) -> None:
 @click.option(
     "--output-limit", type=click.IntRange(1, 1 << 20), metavar="MIB", help="Stop it after so much output (64)."
 )
+@click.option("--output-rate", type=click.IntRange(0, 1 << 30), metavar="KIB", help="… or so much a second over 3 s.")
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(LEAST_MEMORY, 1 << 24),
+    metavar="MIB",
+    help="Memory that its processes may use (1024).",
+)
+@click.option(
+    "--cpu-limit",
+    type=click.FloatRange(0, 100_000),
+    metavar="PERCENT",
+    help="Share of one CPU that they may use over 3 s (0, no limit: BCC's compiler takes all of one).",
+)
+@click.option("--processes", type=click.IntRange(1, 1 << 22), metavar="N", help="Most processes and threads (128).")
 @click.option(
     "--bpf-cost",
     type=click.FloatRange(0, 100_000),
@@ -116,6 +132,10 @@ def command(
     duration: float | None,
     grace: float | None,
     output_limit: int | None,
+    output_rate: int | None,
+    memory_limit: int | None,
+    cpu_limit: float | None,
+    processes: int | None,
     bpf_cost: float | None,
     allow: tuple[str, ...],
     force: bool,
@@ -142,7 +162,17 @@ def command(
     asked = resolve_name(session.index, tool)
     check_risk(asked.tool, (*session.settings.allow, *map(Risk, allow)))
     choice = _choose(session, asked, arguments, force=force)
-    limits = _override(session.settings.limits, duration, grace, output_limit, bpf_cost)
+    limits = _override(
+        session.settings.limits,
+        duration=duration,
+        grace=grace,
+        output_bytes=None if output_limit is None else output_limit << 20,
+        output_rate=None if output_rate is None else output_rate << 10,
+        memory_bytes=None if memory_limit is None else memory_limit << 20,
+        cpu=cpu_limit,
+        processes=processes,
+        bpf_cost=bpf_cost,
+    )
     plan = make_plan(
         asked.tool,
         choice,
@@ -152,6 +182,7 @@ def command(
         duration=duration,
         stdbuf=shutil.which("stdbuf", path="/usr/bin:/bin") or "",
         as_data=as_json,
+        enforcement=find_enforcement(),
     )
     if dry_run:
         render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan))
@@ -176,16 +207,9 @@ def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force
     raise refuse(asked, chosen, session, arguments)
 
 
-def _override(
-    limits: Limits, duration: float | None, grace: float | None, output_limit: int | None, bpf_cost: float | None
-) -> Limits:
-    given = {
-        "duration": duration,
-        "grace": grace,
-        "output_bytes": output_limit << 20 if output_limit else None,
-        "bpf_cost": bpf_cost,
-    }
-    return replace(limits, **{name: value for name, value in given.items() if value is not None})
+def _override(limits: Limits, **asked: float | None) -> Limits:
+    """The limits with what the options ask for in place of the settings; policy caps the outcome."""
+    return replace(limits, **{name: value for name, value in asked.items() if value is not None})
 
 
 def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> Recorder | None:
@@ -233,6 +257,8 @@ def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> R
         grace=plan.limits.grace,
         nice=plan.limits.nice,
         form=plan.form,
+        limits=plan.limits,
+        enforcement=plan.enforcement,
     )
 
 

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from toolkit.errors import CannotRun
 from toolkit.host import bpf
 from toolkit.launch.held import Attachment, read_link, read_process
-from toolkit.launch.keeper import MARK
 from toolkit.launch.load import Holder, Loaded
+from toolkit.launch.processes import MARK
 
 NAME = re.compile(r"[\w.+-]{1,64}")
 # What starts a tool and says nothing of it, as the first word of a command.

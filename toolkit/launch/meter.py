@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from toolkit.host import bpf
 from toolkit.launch.budget import Burn
 from toolkit.launch.held import Attachment, Figures, Held, read_process
-from toolkit.launch.keeper import list_descendants
+from toolkit.launch.processes import list_descendants
 from toolkit.launch.window import Window
 from toolkit.runs import Account, Cost
 

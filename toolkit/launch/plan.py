@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toolkit.errors import CannotRun
 from toolkit.model import Choice, Engine, Facts, Risk, Tool
-from toolkit.runs import Form, Limits, Plan
+from toolkit.runs import Enforcement, Form, Limits, Plan
 
 # Seconds that a tool which ends itself gets to start and to end, beyond the time that its arguments ask for: BCC's
 # clang takes some, and `30 2` under a limit of 60 s must not be cut short of its last summary.
@@ -15,6 +15,7 @@ SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What else a tool may see of the caller's environment: how to show times, and the engines' own settings.
 PASSED_ON = ("TZ", "TERM", "COLUMNS", "LINES")
 PASSED_PREFIXES = ("BPFTRACE_",)
+NOTHING = Enforcement()
 
 
 def make_plan(
@@ -27,11 +28,13 @@ def make_plan(
     duration: float | None = None,
     stdbuf: str = "",
     as_data: bool = False,
+    enforcement: Enforcement = NOTHING,
 ) -> Plan:
     """Decide argv, environment and deadline.
 
     `duration` is what `--duration` asked for, in seconds; `stdbuf` the path of coreutils' stdbuf, or empty; `as_data`
-    whether the output is for a program to read, so that an engine which prints data as such is asked for it.
+    whether the output is for a program to read, so that an engine which prints data as such is asked for it;
+    `enforcement` what holds the limits on this host.
     Raises CannotRun when the variant's engine is not there.
     """
     deadline, asked = decide_deadline(choice, limits, duration)
@@ -46,6 +49,7 @@ def make_plan(
         deadline=deadline,
         asked=asked,
         form=form,
+        enforcement=enforcement,
     )
 
 

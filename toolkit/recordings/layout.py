@@ -14,7 +14,7 @@ import re
 from enum import StrEnum
 
 from toolkit.model import Value, Verdict
-from toolkit.runs import Form, Result
+from toolkit.runs import Enforcement, Form, Limits, Result
 
 SHAPE = 1  # of run.json and result.json; raised when a field changes its meaning
 ID = re.compile(r"\d{8}T\d{6}Z-[\w.-]+", re.ASCII)  # what recordings.write.new_id makes
@@ -50,6 +50,8 @@ class RunRecord(Value, frozen=True, omit_defaults=False):
     grace: float
     nice: int
     form: Form = Form.TEXT  # of what stdout holds: text, or the JSON of bpftrace
+    limits: Limits = Limits()  # all of them, and what held them
+    enforcement: Enforcement = Enforcement()
 
 
 class ResultRecord(Value, frozen=True, omit_defaults=False):
