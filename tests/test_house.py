@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "trials",
         "revisions",
         "launch.plan",
+        "launch.policy",
         "output",
         "catalog.query",
         "catalog.guess",
@@ -35,7 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "fleet.cron",
     ),
     ("paths", "command", "documents", "trust", "lock"),
-    ("config", "host", "sources", "analysis", "recordings", "catalog", "verified"),
+    ("config", "policies", "host", "sources", "analysis", "recordings", "catalog", "verified"),
     ("snapshot", "launch"),
     ("fleet",),
     ("cli",),
@@ -123,7 +124,7 @@ def test_only_few_modules_start_processes() -> None:
         or (isinstance(node, ast.ImportFrom) and node.module in starters)
         or (isinstance(node, ast.Attribute) and ast.unparse(node) in starters | {"os.fork"})
     }
-    assert found == {"command", "launch.keeper", "launch.supervise", "launch.workload"}
+    assert found == {"command", "launch.detach", "launch.keeper", "launch.supervise", "launch.workload"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)

@@ -31,6 +31,8 @@ class LimitSettings(Value, frozen=True):
     grace: Annotated[float, msgspec.Meta(ge=0, le=600)] = Limits().grace
     output_mib: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = Limits().output_bytes >> 20
     nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = Limits().nice
+    runs: Annotated[int, msgspec.Meta(ge=0, le=1000)] = Limits().runs
+    runs_of_tool: Annotated[int, msgspec.Meta(ge=0, le=1000)] = Limits().runs_of_tool
 
 
 class SourceSettings(Value, frozen=True):
@@ -74,7 +76,12 @@ def _read_settings(file: Path) -> Settings:
         if entry.key == "limits":
             given = convert_entry(entry, LimitSettings)
             limits = Limits(
-                duration=given.duration, grace=given.grace, output_bytes=given.output_mib << 20, nice=given.nice
+                duration=given.duration,
+                grace=given.grace,
+                output_bytes=given.output_mib << 20,
+                nice=given.nice,
+                runs=given.runs,
+                runs_of_tool=given.runs_of_tool,
             )
             settings = msgspec.structs.replace(settings, limits=limits)
         elif entry.key == "allow":

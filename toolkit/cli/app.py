@@ -28,6 +28,10 @@ COMMANDS = {
     "which": "Which variant `run` would take, and its file.",
     "check": "Which tools or files run on which kernels with which engines: a matrix.",
     "run": "Run the best variant of a tool, within limits, recorded.",
+    "ps": "The runs that are on, and what they cost.",
+    "stop": "End runs, with the time to print what they counted.",
+    "attach": "Follow what a run prints.",
+    "policy": "What this host's policy lets people run, and why.",
     "verify": "Try variants here for a moment: is each verdict what happens?",
     "sync": "The latest tools from git, at the revision that fits each engine.",
     "snapshots": "The built catalogs on this host: list, show, diff, rollback, unhold, gc.",
@@ -62,6 +66,14 @@ def _load(name: str) -> click.Command:  # noqa: C901  one case a command
             from toolkit.cli.check import command
         case "run":
             from toolkit.cli.run import command
+        case "ps":
+            from toolkit.cli.ps import command
+        case "stop":
+            from toolkit.cli.stop import command
+        case "attach":
+            from toolkit.cli.attach import command
+        case "policy":
+            from toolkit.cli.policy import command
         case "verify":
             from toolkit.cli.verify import command
         case "sync":

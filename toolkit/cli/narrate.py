@@ -14,7 +14,7 @@ import click
 from toolkit.cli.render import format_bytes, format_duration, terminal_width
 from toolkit.launch.plan import outlives_limit
 from toolkit.model import Status
-from toolkit.runs import Cost, Outcome, Plan, Result
+from toolkit.runs import Cost, Limits, Outcome, Plan, Result
 
 LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have seen an attachment
 INDENT = " " * 9  # below "toolkit: "
@@ -54,6 +54,14 @@ def describe_doubts(plan: Plan) -> Iterator[str]:
     if outlives_limit(plan):
         asked = plan.choice.duration or 0
         yield f"the arguments ask for {asked:g} s, the limit is {plan.deadline:g} s: add `--duration {asked + 5:g}`"
+
+
+def describe_caps(plan: Plan, usual: Limits, wanted: Limits, capped: dict[str, str]) -> Iterator[str]:
+    """The caps of the policy that this run feels: on limits that were asked for, and on its time."""
+    for name, cap in capped.items():
+        felt = plan.deadline >= plan.limits.duration if name == "duration" else False
+        if felt or getattr(wanted, name) != getattr(usual, name):
+            yield f"the policy of this host caps this run at {cap}"
 
 
 def describe_end(result: Result) -> str:

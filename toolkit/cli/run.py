@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
-from pathlib import Path
+from contextlib import nullcontext
 
 import click
+from msgspec.structs import replace
 
 from toolkit.catalog.query import Asked, resolve_name
 from toolkit.choose import choose
@@ -15,16 +15,12 @@ from toolkit.cli import narrate, render
 from toolkit.cli.names import complete_tool
 from toolkit.cli.refuse import refuse
 from toolkit.cli.session import Session, open_session
-from toolkit.cli.sinks import Outlet, open_outlet
-from toolkit.errors import StateError, UsageError
-from toolkit.launch.guard import check_file, check_programs, check_risk
+from toolkit.cli.start import Start, open_attempt, start_detached, start_here
+from toolkit.errors import UsageError
 from toolkit.launch.plan import make_plan
-from toolkit.launch.supervise import supervise
+from toolkit.launch.policy import cap_limits
 from toolkit.model import Choice, Risk
-from toolkit.recordings.layout import SHAPE, RunRecord
-from toolkit.recordings.write import Recorder, new_id
-from toolkit.runs import Limits, Plan, Result
-from toolkit.snapshot.use import use_snapshot
+from toolkit.runs import Limits
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LONGEST = 7 * 86400.0
@@ -83,10 +79,11 @@ def check_text(arguments: tuple[str, ...]) -> None:
 @click.option(
     "--allow", "-a", multiple=True, type=click.Choice([risk.value for risk in Risk]), help="Accept a risk class."
 )
-@click.option("--force", is_flag=True, help="Start it although the verdict says that it cannot work here.")
+@click.option("--force", is_flag=True, help="Start it although it cannot work here, or the host is too busy.")
 @click.option(
     "--record/--no-record", default=None, help="Keep what it prints; the default, except for sensitive tools."
 )
+@click.option("--detach", is_flag=True, help="Say the run's name once it is on, and let it go on alone (see attach).")
 @click.option("--dry-run", "-n", is_flag=True, help="Print the whole decision and start nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing of our own unless something is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines: start, output, frames, result (docs/json.md).")
@@ -99,6 +96,7 @@ def command(
     allow: tuple[str, ...],
     force: bool,
     record: bool | None,
+    detach: bool,
     dry_run: bool,
     quiet: bool,
     as_json: bool,
@@ -117,30 +115,30 @@ def command(
     check_text((tool, *arguments))
     session = open_session()
     asked = resolve_name(session.index, tool)
-    check_risk(asked.tool, (*session.settings.allow, *map(Risk, allow)))
-    choice = _choose(session, asked, arguments, force=force)
-    limits = _override(session.settings.limits, duration, grace, output_limit)
-    plan = make_plan(
-        asked.tool,
-        choice,
-        limits,
-        session.facts,
-        dict(os.environ),
-        duration=duration,
-        stdbuf=shutil.which("stdbuf", path="/usr/bin:/bin") or "",
-    )
+    accepted = (*session.settings.allow, *map(Risk, allow))
+    attempt = open_attempt(session, asked, arguments, accepted, force=force, record=record)
+    with nullcontext() if dry_run else attempt.watch():
+        choice = _choose(session, asked, arguments, force=force)
+        decision = attempt.decide(choice.variant.id)
+        wanted = _override(session.settings.limits, duration, grace, output_limit)
+        limits, capped = cap_limits(wanted, decision.caps)
+        attempt.plan = plan = make_plan(
+            asked.tool,
+            choice,
+            limits,
+            session.facts,
+            dict(os.environ),
+            duration=None if "duration" in capped else duration,
+            stdbuf=shutil.which("stdbuf", path="/usr/bin:/bin") or "",
+        )
     if dry_run:
         render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan))
-        for line in narrate.describe_doubts(plan):
-            narrate.warn(line)
+    for line in (*narrate.describe_caps(plan, session.settings.limits, wanted, capped), *narrate.describe_doubts(plan)):
+        narrate.warn(line)
+    if dry_run:
         return 0
-    with use_snapshot(session.paths.snapshots, Path(choice.variant.found.path)):
-        check_file(choice.variant)
-        check_programs(plan)
-        wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
-        recorder = _open_recorder(session, plan, arguments) if wanted else None
-        outlet = open_outlet(recorder, as_json=as_json)
-        return _run(plan, outlet, recorder, quiet=quiet or as_json)
+    start = Start(session, attempt, plan, record=decision.record, quiet=quiet or as_json, as_json=as_json)
+    return start_detached(start) if detach else start_here(start)
 
 
 def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force: bool) -> Choice:
@@ -154,76 +152,9 @@ def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force
 
 
 def _override(limits: Limits, duration: float | None, grace: float | None, output_limit: int | None) -> Limits:
-    return Limits(
-        duration=duration or limits.duration,
-        grace=limits.grace if grace is None else grace,
-        output_bytes=output_limit << 20 if output_limit else limits.output_bytes,
-        nice=limits.nice,
-    )
-
-
-def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> Recorder | None:
-    """A recording, or None with a warning: an incident is often a full disk, and the tool must run all the same."""
-    try:
-        return Recorder(session.paths.recordings, _describe_run(session, plan, arguments))
-    except StateError as error:
-        narrate.warn(f"this run is not recorded: {error.what}")
-        return None
-
-
-def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> RunRecord:
-    found = plan.choice.variant.found
-    now = time.time()
-    return RunRecord(
-        shape=SHAPE,
-        id=new_id(plan.tool, now),
-        started=round(now, 3),
-        host=os.uname().nodename,
-        user=_user_name(),
-        kernel=session.facts.release,
-        tool=plan.tool,
-        category=plan.category,
-        variant=plan.choice.variant.id,
-        engine=found.engine,
-        revision=found.revision,
-        path=found.path,
-        sha256=plan.choice.variant.sha256,
-        argv=plan.argv,
-        arguments=arguments,
-        why=plan.choice.why,
-        verdict=plan.choice.verdict,
-        deadline=plan.deadline,
-        asked=plan.asked,
-        output_bytes=plan.limits.output_bytes,
-        grace=plan.limits.grace,
-        nice=plan.limits.nice,
-    )
-
-
-def _user_name() -> str:
-    """Who runs this: the person behind sudo, if there is one. A note, not a proof: only the uid is enforced."""
-    import pwd
-
-    uid = os.environ.get("SUDO_UID", "") if os.getuid() == 0 else ""
-    number = int(uid) if uid.isdigit() else os.getuid()
-    try:
-        return pwd.getpwuid(number).pw_name
-    except (KeyError, OverflowError):
-        return str(number)
-
-
-def _run(plan: Plan, outlet: Outlet, recorder: Recorder | None, *, quiet: bool) -> int:
-    outlet.start(plan)
-    if not quiet:
-        narrate.say(narrate.describe_start(plan))
-    for line in narrate.describe_doubts(plan):
-        narrate.warn(line)
-    result: Result = supervise(plan, outlet.sinks())
-    outlet.finish(result)
-    for line in narrate.describe_trouble(plan, result, recorder.problem if recorder else ""):
-        narrate.warn(line)
-    if not quiet:
-        narrate.say(narrate.describe_end(result))
-        if recorder:
-            narrate.say(f"recorded as {recorder.path.name} (toolkit recordings show last)")
-    return result.status
+    given = {
+        "duration": duration,
+        "grace": grace,
+        "output_bytes": output_limit << 20 if output_limit else None,
+    }
+    return replace(limits, **{name: value for name, value in given.items() if value is not None})

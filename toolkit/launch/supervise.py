@@ -35,13 +35,14 @@ class Sinks:
 
     `stdout` and `stderr` return why they take no more, empty if they do. While they wait for a reader, they ask the
     function that they get whether to give up. `enough` says after a sample of the cost whether the run has done what
-    it was for: it is then stopped as if its time were over.
+    it was for: it is then stopped as if its time were over. `started` is called once the tool has been started.
     """
 
     stdout: Callable[[bytes, Callable[[], bool]], str]
     stderr: Callable[[bytes, Callable[[], bool]], str]
     cost: Callable[[Cost], None]
     enough: Callable[[Cost], bool] = lambda _: False
+    started: Callable[[], None] = lambda: None
 
 
 def supervise(plan: Plan, sinks: Sinks) -> Result:
@@ -176,6 +177,7 @@ class Run:
                 self._sample()
             elif word == "started":
                 self._tool = int(rest)
+                self._sinks.started()
             elif word == "ended":
                 self._tool_status, self._ended = int(rest), True
             elif word == "stuck":
