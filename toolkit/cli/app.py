@@ -64,16 +64,6 @@ def _load(name: str) -> click.Command:  # noqa: C901  one case a command
             from toolkit.cli.which import command
         case "check":
             from toolkit.cli.check import command
-        case "run":
-            from toolkit.cli.run import command
-        case "ps":
-            from toolkit.cli.ps import command
-        case "stop":
-            from toolkit.cli.stop import command
-        case "attach":
-            from toolkit.cli.attach import command
-        case "policy":
-            from toolkit.cli.policy import command
         case "verify":
             from toolkit.cli.verify import command
         case "sync":
@@ -86,10 +76,27 @@ def _load(name: str) -> click.Command:  # noqa: C901  one case a command
             from toolkit.cli.facts import command
         case "doctor":
             from toolkit.cli.doctor import command
-        case "recordings":
-            from toolkit.cli.recordings import command
         case "completion":
             from toolkit.cli.completion import command
+        case _:
+            return _load_of_runs(name)
+    return command
+
+
+def _load_of_runs(name: str) -> click.Command:
+    match name:
+        case "run":
+            from toolkit.cli.run import command
+        case "ps":
+            from toolkit.cli.ps import command
+        case "stop":
+            from toolkit.cli.stop import command
+        case "attach":
+            from toolkit.cli.attach import command
+        case "policy":
+            from toolkit.cli.policy import command
+        case "recordings":
+            from toolkit.cli.recordings import command
         case _:
             raise KeyError(name)
     return command

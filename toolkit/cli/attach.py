@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +14,7 @@ import msgspec
 
 from toolkit.cli import narrate
 from toolkit.cli.session import own_paths
-from toolkit.cli.sinks import OutputEvent, ResultEvent, write_all
+from toolkit.cli.sinks import GiveUp, OutputEvent, ResultEvent, never, write_all
 from toolkit.errors import NoSuchRecording, NoSuchRun, StateError, ToolkitError
 from toolkit.launch.register import Entry
 from toolkit.launch.stop import Launcher, find_run
@@ -26,7 +28,7 @@ LOOK_EVERY = 0.1  # seconds
 DESCRIPTORS = {"O": 1, "E": 2}
 CHUNK = 1 << 20
 
-Show = Callable[[str, bytes], str]
+Show = Callable[[str, bytes, GiveUp], str]
 
 
 @click.command("attach")
@@ -56,22 +58,40 @@ def command(run: str, stops: bool, quiet: bool, as_json: bool) -> int:
 
 
 def _follow(entry: Entry, launcher: Launcher, following: Following, show: Show, *, stops: bool, quiet: bool) -> int:
-    asked = False
-    while True:
-        try:
+    with _count_interrupts() as interrupts:
+        asked = 0
+        while True:
             ended = launcher.wait(LOOK_EVERY)
             for stream, data in following.read():
-                if show(stream, data):
+                # A reader that does not read is waited for until ^C, or with --stop until the second.
+                closed = show(stream, data, lambda: len(interrupts) > int(stops))
+                if closed and len(interrupts) <= int(stops):
                     raise BrokenPipeError
-        except KeyboardInterrupt:
-            if not stops:
-                narrate.say(f"{entry.id} goes on: toolkit attach {entry.id}, toolkit stop {entry.id}")
-                return 0
-            launcher.ask(now=asked)
-            asked = True
-            continue
-        if ended:
-            return _tell_end(entry, show, quiet=quiet)
+                if closed:
+                    return _let_go(entry)
+            if ended:
+                return _tell_end(entry, show, quiet=quiet)
+            if interrupts and not stops:
+                return _let_go(entry)
+            if len(interrupts) > asked:
+                launcher.ask(now=asked > 0)
+                asked = len(interrupts)
+
+
+def _let_go(entry: Entry) -> int:
+    narrate.say(f"{entry.id} goes on: toolkit attach {entry.id}, toolkit stop {entry.id}")
+    return 0
+
+
+@contextmanager
+def _count_interrupts() -> Iterator[list[int]]:
+    """The SIGINTs that came. An exception in their place would lose what is half written."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _tell_end(entry: Entry, show: Show, *, quiet: bool) -> int:
@@ -90,9 +110,9 @@ def _tell_end(entry: Entry, show: Show, *, quiet: bool) -> int:
     return result.status
 
 
-def show_plain(stream: str, data: bytes) -> str:
+def show_plain(stream: str, data: bytes, give_up: GiveUp) -> str:
     """Bytes of one stream to our own of the same kind; gives why nobody takes them."""
-    return write_all(DESCRIPTORS[stream], data)
+    return write_all(DESCRIPTORS[stream], data, give_up)
 
 
 class JsonShow:
@@ -102,9 +122,9 @@ class JsonShow:
         kind = codecs.getincrementaldecoder("utf-8")
         self._decoders = {name: kind("replace") for name in STREAMS}
 
-    def __call__(self, stream: str, data: bytes) -> str:
+    def __call__(self, stream: str, data: bytes, give_up: GiveUp) -> str:
         text = self._decoders[stream].decode(data)
-        return self._emit(OutputEvent(stream=STREAMS[stream], text=text)) if text else ""
+        return self._emit(OutputEvent(stream=STREAMS[stream], text=text), give_up) if text else ""
 
     def finish(self, result: Result) -> None:
         """What was cut in the middle of a character, and how the run ended."""
@@ -114,8 +134,8 @@ class JsonShow:
                 self._emit(OutputEvent(stream=STREAMS[stream], text=text))
         self._emit(ResultEvent(result=result))
 
-    def _emit(self, event: OutputEvent | ResultEvent) -> str:
-        return write_all(1, msgspec.json.encode(event) + b"\n")
+    def _emit(self, event: OutputEvent | ResultEvent, give_up: GiveUp = never) -> str:
+        return write_all(1, msgspec.json.encode(event) + b"\n", give_up)
 
 
 class Following:

@@ -196,4 +196,5 @@ def _format_rule(rule: Rule) -> str:
         )
         if given
     ]
-    return f"{'deny' if rule.deny is not False else 'allow'} {', '.join(who) or 'everybody'}: {'; '.join(what) or 'everything'}"
+    word = "allow" if rule.deny is False else "deny"
+    return f"{word} {', '.join(who) or 'everybody'}: {'; '.join(what) or 'everything'}"

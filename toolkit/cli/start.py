@@ -20,7 +20,7 @@ from toolkit.errors import StateError, ToolkitError, UsageError
 from toolkit.launch.attempt import Attempt
 from toolkit.launch.audit import find_person
 from toolkit.launch.detach import Tell, Told, detach
-from toolkit.launch.guard import check_file, check_pressure, check_programs
+from toolkit.launch.guard import check_file, check_pressure, check_programs, check_rights
 from toolkit.launch.policy import Request
 from toolkit.launch.register import LONGEST, Entry, register
 from toolkit.launch.supervise import supervise
@@ -121,6 +121,7 @@ def _admit(start: Start) -> Iterator[str]:
             check_file(plan.choice.variant)
             check_programs(plan)
             if not attempt.request.force:
+                check_rights(plan.choice.variant, start.session.facts)
                 check_pressure(attempt.policy.pressure)
             held.enter_context(register(paths.runs, _describe_entry(start, name), plan.limits))
             attempt.allow(name if start.record else "")

@@ -10,13 +10,36 @@ from pathlib import Path
 
 from toolkit.errors import CannotRun
 from toolkit.launch.plan import SAFE_PATH
-from toolkit.model import Engine, Variant
+from toolkit.model import Engine, Facts, Variant
 from toolkit.runs import Plan
 from toolkit.trust import find_distrust, open_regular, read_trusted
+from toolkit.versions import engine_version
 
 MOST_STALLED = 50.0  # percent of the last 10 s in which some process waited for a CPU, for work that nobody waits for
 MOST_LOAD = 3.0  # a CPU
+BPFTRACE_KNOWS_RIGHTS = (0, 25)
+BPFTRACE_RIGHTS = ("dac_read_search", "dac_override")
 LONGEST_FIRST_LINE = 256  # bytes that the kernel reads of a script to find its interpreter
+
+
+def check_rights(variant: Variant, facts: Facts) -> None:
+    """Raises CannotRun for what an engine itself asks of a user who is not root, beyond the kernel's rights.
+
+    Those are judged by `compat`. Before 0.25, bpftrace looked at the user id and at no right.
+    """
+    if os.geteuid() == 0 or variant.engine is not Engine.BPFTRACE:
+        return
+    if engine_version(Engine.BPFTRACE, facts)[:2] < BPFTRACE_KNOWS_RIGHTS:
+        raise CannotRun(
+            f"cannot run {variant.id}: bpftrace before 0.25 runs for root alone, whatever rights another user has",
+            fix="run it as root, with sudo",
+        )
+    missing = [f"CAP_{name.upper()}" for name in BPFTRACE_RIGHTS if name not in facts.capabilities]
+    if missing:
+        raise CannotRun(
+            f"cannot run {variant.id}: bpftrace asks for {' and '.join(missing)}, which this user lacks",
+            fix="run it as root, with sudo; or add them to the rights that setpriv(1) gives",
+        )
 
 
 def check_pressure(most: float) -> None:

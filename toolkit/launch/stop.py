@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from toolkit.errors import NoSuchRun
@@ -46,10 +47,8 @@ class Launcher:
         self._folder = folder
         self._entry = entry
         self._process = -1
-        try:
+        with suppress(OSError):  # it is gone, or Linux is older than 5.3
             self._process = os.pidfd_open(entry.pid)
-        except OSError:  # it is gone, or Linux is older than 5.3
-            pass
         # Locked now, after the process was taken hold of: so it is that process.
         if not is_on(folder, entry):
             self.close()
