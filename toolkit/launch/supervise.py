@@ -20,12 +20,12 @@ from msgspec.structs import replace
 
 from toolkit.launch.bounds import describe_limit
 from toolkit.launch.budget import describe_excess
-from toolkit.launch.cgroups import Group
 from toolkit.launch.keeper import Order, fork_keeper, reap_keeper
 from toolkit.launch.meter import Meter
-from toolkit.launch.processes import make_mark, sweep_marked
+from toolkit.launch.processes import make_mark
+from toolkit.launch.warden import bury_run
 from toolkit.launch.window import Window
-from toolkit.runs import Account, Cost, Means, Outcome, Plan, Result
+from toolkit.runs import Account, Cost, Outcome, Plan, Result
 
 CHUNK = 1 << 18
 LAST_WORDS = 4 << 20  # bytes that it may still print after it reached its output cap: what is in the pipe, its maps
@@ -93,7 +93,7 @@ class Run:
         self._accounts: tuple[Account, ...] = ()
         # Every process of the tool inherits this in its environment: so they are found when their keeper is gone.
         self._mark = make_mark()
-        self._keeper, self._orders, events, stdout, stderr = fork_keeper(plan, self._mark)
+        (self._keeper, self._warden), self._orders, events, stdout, stderr = fork_keeper(plan, self._mark)
         self._readers = {stdout: "stdout", stderr: "stderr", events: "events"}
         for descriptor in self._readers:
             self._selector.register(descriptor, selectors.EVENT_READ)
@@ -107,7 +107,7 @@ class Run:
         for descriptor in self._readers:
             os.close(descriptor)
         self._selector.close()
-        reap_keeper(self._keeper)
+        reap_keeper(self._keeper, self._warden)
 
     # --- The loop -------------------------------------------------------------------------------------------------
 
@@ -146,11 +146,7 @@ class Run:
             "the process that kept its limits was killed",
             True,
         )
-        sweep_marked(self._mark)
-        if self._plan.enforcement.means is not Means.WATCHING:
-            group = Group(self._plan.enforcement, self._mark)
-            group.kill()
-            group.remove()
+        bury_run(self._plan, self._mark)
 
     def _pass_on(self, name: str, data: bytes) -> None:
         cap = self._plan.limits.output_bytes
