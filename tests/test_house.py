@@ -15,7 +15,9 @@ PACKAGE = ROOT / "toolkit"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "runs", "errors"),
     (
+        "answer",
         "answers",
+        "outside",
         "mending",
         "versions",
         "troubles",
@@ -25,17 +27,25 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "choose",
         "diagnose",
         "complaints",
+        "remarks",
         "trials",
         "revisions",
         "launch.plan",
+        "launch.window",
+        "launch.budget",
+        "launch.load",
+        "launch.bounds",
+        "launch.policy",
         "output",
         "catalog.query",
         "catalog.guess",
         "catalog.search",
         "fleet.cron",
+        "recordings.layout",
+        "recordings.retain",
     ),
     ("paths", "command", "documents", "trust", "lock"),
-    ("config", "host", "sources", "analysis", "recordings", "catalog", "verified"),
+    ("config", "policies", "host", "sources", "analysis", "recordings", "catalog", "verified"),
     ("snapshot", "launch"),
     ("fleet",),
     ("cli",),
@@ -123,7 +133,7 @@ def test_only_few_modules_start_processes() -> None:
         or (isinstance(node, ast.ImportFrom) and node.module in starters)
         or (isinstance(node, ast.Attribute) and ast.unparse(node) in starters | {"os.fork"})
     }
-    assert found == {"command", "launch.keeper", "launch.supervise", "launch.workload"}
+    assert found == {"command", "launch.detach", "launch.keeper", "launch.warden", "launch.workload"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)

@@ -28,6 +28,11 @@ COMMANDS = {
     "which": "Which variant `run` would take, and its file.",
     "check": "Which tools or files run on which kernels with which engines: a matrix.",
     "run": "Run the best variant of a tool, within limits, recorded.",
+    "top": "What BPF programs cost on this host now, by run, and those that nobody here started.",
+    "ps": "The runs that are on, and what they cost.",
+    "stop": "End runs, with the time to print what they counted.",
+    "attach": "Follow what a run prints.",
+    "policy": "What this host's policy lets people run, and why.",
     "verify": "Try variants here for a moment: is each verdict what happens?",
     "sync": "The latest tools from git, at the revision that fits each engine.",
     "snapshots": "The built catalogs on this host: list, show, diff, rollback, unhold, gc.",
@@ -60,8 +65,6 @@ def _load(name: str) -> click.Command:  # noqa: C901  one case a command
             from toolkit.cli.which import command
         case "check":
             from toolkit.cli.check import command
-        case "run":
-            from toolkit.cli.run import command
         case "verify":
             from toolkit.cli.verify import command
         case "sync":
@@ -74,10 +77,29 @@ def _load(name: str) -> click.Command:  # noqa: C901  one case a command
             from toolkit.cli.facts import command
         case "doctor":
             from toolkit.cli.doctor import command
-        case "recordings":
-            from toolkit.cli.recordings import command
         case "completion":
             from toolkit.cli.completion import command
+        case _:
+            return _load_of_runs(name)
+    return command
+
+
+def _load_of_runs(name: str) -> click.Command:
+    match name:
+        case "run":
+            from toolkit.cli.run import command
+        case "top":
+            from toolkit.cli.top import command
+        case "ps":
+            from toolkit.cli.ps import command
+        case "stop":
+            from toolkit.cli.stop import command
+        case "attach":
+            from toolkit.cli.attach import command
+        case "policy":
+            from toolkit.cli.policy import command
+        case "recordings":
+            from toolkit.cli.recordings import command
         case _:
             raise KeyError(name)
     return command

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Iterable
 
 from toolkit.cli import render
-from toolkit.cli.sinks import GiveUp, Outlet, Tap, never, write_all
+from toolkit.cli.sinks import GiveUp, Tap, never, write_all
 from toolkit.launch.supervise import Sinks
 from toolkit.output.chart import Style
 from toolkit.output.frames import Frame, Histogram
 from toolkit.output.page import Page, join_lines
 from toolkit.output.parser import open_parser
-from toolkit.recordings.write import Recorder
 from toolkit.runs import Form, Outcome, Plan, Result
 
 WIDTH = 80  # columns, and
@@ -39,14 +38,11 @@ def choose_height() -> int:
         return HEIGHT
 
 
-def open_chart(recorder: Recorder | None, form: Form) -> Outlet:
-    """The outlet of `run --chart`, of a tool that prints in this form."""
-    return ChartOutlet(Tap(recorder, form), form)
-
-
 class ChartOutlet:
     """The tool's output with its histograms drawn. On a terminal the heat map is wiped before more is written, and
     written again below it; in a pipe it comes once, at the end."""
+
+    folded = 0
 
     def __init__(self, tap: Tap, form: Form) -> None:
         self._tap = tap
@@ -60,7 +56,13 @@ class ChartOutlet:
         return
 
     def sinks(self) -> Sinks:
-        return Sinks(stdout=self._take_stdout, stderr=self._take_stderr, cost=self._tap.take_cost)
+        return Sinks(
+            stdout=self._take_stdout,
+            stderr=self._take_stderr,
+            cost=self._tap.take_cost,
+            pause=lambda give_up: self._show(b"", self._tap.pause(), give_up),
+            lost=self._tap.count_lost,
+        )
 
     def finish(self, result: Result) -> None:
         frames = self._tap.finish(result)
@@ -68,10 +70,14 @@ class ChartOutlet:
             return
         drawn = self._draw(b"", frames)
         self._map = self._page.heat.draw(choose_style(), choose_height() if self._live else HEIGHT)
+        if self._map and not (drawn.endswith(b"\n") if drawn else self._at_start):
+            drawn += b"\n"
         self._write(drawn, never, last=True)
 
     def _take_stdout(self, data: bytes, give_up: GiveUp) -> str:
-        frames = self._tap.take("O", data)
+        return self._show(data, self._tap.take("O", data), give_up)
+
+    def _show(self, data: bytes, frames: tuple[Frame, ...], give_up: GiveUp) -> str:
         drawn = self._draw(data, frames)
         if self._live and any(isinstance(frame, Histogram) for frame in frames):
             self._map = self._page.heat.draw(choose_style(), choose_height())
@@ -85,7 +91,8 @@ class ChartOutlet:
         return self._page.take(data, frames, choose_style())
 
     def _write(self, drawn: bytes, give_up: GiveUp, *, wipe: bool = False, last: bool = False) -> str:
-        wiped = f"\x1b[{self._shown}A\x1b[J".encode() if self._shown else b""
+        # To the start of the line first: a terminal shows ^C where the cursor stands.
+        wiped = f"\r\x1b[{self._shown}A\x1b[J".encode() if self._shown else b""
         self._at_start = drawn.endswith(b"\n") if drawn else self._at_start
         lines = self._map if (self._live or last) and self._at_start and not wipe else ()
         self._shown = len(lines)

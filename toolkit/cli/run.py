@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import os
-import shutil
-import time
-from pathlib import Path
+from contextlib import nullcontext
 
 import click
+from msgspec.structs import replace
 
 from toolkit.catalog.query import Asked, resolve_name
 from toolkit.choose import choose
 from toolkit.cli import narrate, render
-from toolkit.cli.chart import open_chart
 from toolkit.cli.names import complete_tool
-from toolkit.cli.refuse import refuse
 from toolkit.cli.session import Session, open_session
-from toolkit.cli.sinks import Outlet, open_outlet
-from toolkit.errors import StateError, UsageError
-from toolkit.launch.guard import check_file, check_programs, check_risk
+from toolkit.cli.start import Start, open_attempt, start_detached, start_here
+from toolkit.config import LEAST_MEMORY
+from toolkit.errors import UsageError
+from toolkit.host.means import find_enforcement
 from toolkit.launch.plan import make_plan
-from toolkit.launch.supervise import supervise
+from toolkit.launch.policy import cap_limits
 from toolkit.model import Choice, Risk
-from toolkit.recordings.layout import SHAPE, RunRecord
-from toolkit.recordings.write import Recorder, new_id
-from toolkit.runs import Limits, Plan, Result
-from toolkit.snapshot.use import use_snapshot
+from toolkit.runs import Limits
 
+STDBUF = ("/usr/bin/stdbuf", "/bin/stdbuf")
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LONGEST = 7 * 86400.0
 LONGEST_GRACE = 600.0
@@ -87,13 +83,34 @@ def check_outlet(*, chart: bool, as_json: bool) -> None:
 @click.option(
     "--output-limit", type=click.IntRange(1, 1 << 20), metavar="MIB", help="Stop it after so much output (64)."
 )
+@click.option("--output-rate", type=click.IntRange(0, 1 << 30), metavar="KIB", help="… or so much a second over 3 s.")
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(LEAST_MEMORY, 1 << 24),
+    metavar="MIB",
+    help="Memory that its processes may use (1024).",
+)
+@click.option(
+    "--cpu-limit",
+    type=click.FloatRange(0, 100_000),
+    metavar="PERCENT",
+    help="Share of one CPU that they may use over 3 s (0, no limit: BCC's compiler takes all of one).",
+)
+@click.option("--processes", type=click.IntRange(1, 1 << 22), metavar="N", help="Most processes and threads (128).")
+@click.option(
+    "--bpf-cost",
+    type=click.FloatRange(0, 100_000),
+    metavar="PERCENT",
+    help="Stop it when its BPF programs burn more of one CPU for 3 s (5); 0: no bound.",
+)
 @click.option(
     "--allow", "-a", multiple=True, type=click.Choice([risk.value for risk in Risk]), help="Accept a risk class."
 )
-@click.option("--force", is_flag=True, help="Start it although the verdict says that it cannot work here.")
+@click.option("--force", is_flag=True, help="Start it although it cannot work here, or the host is too busy.")
 @click.option(
     "--record/--no-record", default=None, help="Keep what it prints; the default, except for sensitive tools."
 )
+@click.option("--detach", is_flag=True, help="Say the run's name once it is on, and let it go on alone (see attach).")
 @click.option("--dry-run", "-n", is_flag=True, help="Print the whole decision and start nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing of our own unless something is wrong.")
 @click.option("--chart", is_flag=True, help="Draw its histograms with percentiles, and a heat map of all intervals.")
@@ -104,9 +121,15 @@ def command(
     duration: float | None,
     grace: float | None,
     output_limit: int | None,
+    output_rate: int | None,
+    memory_limit: int | None,
+    cpu_limit: float | None,
+    processes: int | None,
+    bpf_cost: float | None,
     allow: tuple[str, ...],
     force: bool,
     record: bool | None,
+    detach: bool,
     dry_run: bool,
     quiet: bool,
     chart: bool,
@@ -127,31 +150,42 @@ def command(
     check_outlet(chart=chart, as_json=as_json)
     session = open_session()
     asked = resolve_name(session.index, tool)
-    check_risk(asked.tool, (*session.settings.allow, *map(Risk, allow)))
-    choice = _choose(session, asked, arguments, force=force)
-    limits = _override(session.settings.limits, duration, grace, output_limit)
-    plan = make_plan(
-        asked.tool,
-        choice,
-        limits,
-        session.facts,
-        dict(os.environ),
-        duration=duration,
-        stdbuf=shutil.which("stdbuf", path="/usr/bin:/bin") or "",
-        as_data=as_json,
-    )
+    accepted = (*session.settings.allow, *map(Risk, allow))
+    attempt = open_attempt(session, asked, arguments, accepted, force=force, record=record)
+    with nullcontext() if dry_run else attempt.watch():
+        choice = _choose(session, asked, arguments, force=force)
+        decision = attempt.decide(choice.variant.id)
+        wanted = _override(
+            session.settings.limits,
+            duration=duration,
+            grace=grace,
+            output_bytes=None if output_limit is None else output_limit << 20,
+            output_rate=None if output_rate is None else output_rate << 10,
+            memory_bytes=None if memory_limit is None else memory_limit << 20,
+            cpu=cpu_limit,
+            processes=processes,
+            bpf_cost=bpf_cost,
+        )
+        limits, capped = cap_limits(wanted, decision.caps)
+        attempt.plan = plan = make_plan(
+            asked.tool,
+            choice,
+            limits,
+            session.facts,
+            dict(os.environ),
+            duration=None if "duration" in capped else duration,
+            stdbuf=next((path for path in STDBUF if os.access(path, os.X_OK)), ""),
+            as_data=as_json,
+            enforcement=find_enforcement(),
+        )
     if dry_run:
         render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan))
-        for line in narrate.describe_doubts(plan):
-            narrate.warn(line)
+    for line in (*narrate.describe_caps(plan, session.settings.limits, wanted, capped), *narrate.describe_doubts(plan)):
+        narrate.warn(line)
+    if dry_run:
         return 0
-    with use_snapshot(session.paths.snapshots, Path(choice.variant.found.path)):
-        check_file(choice.variant)
-        check_programs(plan)
-        wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
-        recorder = _open_recorder(session, plan, arguments) if wanted else None
-        outlet = open_chart(recorder, plan.form) if chart else open_outlet(recorder, plan.form, as_json=as_json)
-        return _run(plan, outlet, recorder, quiet=quiet or as_json)
+    start = Start(session, attempt, plan, record=decision.record, quiet=quiet or as_json, as_json=as_json, chart=chart)
+    return start_detached(start) if detach else start_here(start)
 
 
 def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force: bool) -> Choice:
@@ -161,81 +195,11 @@ def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force
     if chosen.misfits and len(chosen.misfits) == len(chosen.judged):
         lines = tuple(f"{variant.id}: {why}" for variant, why in chosen.misfits)
         raise UsageError(f"cannot call {asked.tool.name} like this", fix="\n         ".join(lines))
+    from toolkit.cli.refuse import refuse  # here, because most runs are not refused, and it costs 6 ms
+
     raise refuse(asked, chosen, session, arguments)
 
 
-def _override(limits: Limits, duration: float | None, grace: float | None, output_limit: int | None) -> Limits:
-    return Limits(
-        duration=duration or limits.duration,
-        grace=limits.grace if grace is None else grace,
-        output_bytes=output_limit << 20 if output_limit else limits.output_bytes,
-        nice=limits.nice,
-    )
-
-
-def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> Recorder | None:
-    """A recording, or None with a warning: an incident is often a full disk, and the tool must run all the same."""
-    try:
-        return Recorder(session.paths.recordings, _describe_run(session, plan, arguments))
-    except StateError as error:
-        narrate.warn(f"this run is not recorded: {error.what}")
-        return None
-
-
-def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> RunRecord:
-    found = plan.choice.variant.found
-    now = time.time()
-    return RunRecord(
-        shape=SHAPE,
-        id=new_id(plan.tool, now),
-        started=round(now, 3),
-        host=os.uname().nodename,
-        user=_user_name(),
-        kernel=session.facts.release,
-        tool=plan.tool,
-        category=plan.category,
-        variant=plan.choice.variant.id,
-        engine=found.engine,
-        revision=found.revision,
-        path=found.path,
-        sha256=plan.choice.variant.sha256,
-        argv=plan.argv,
-        arguments=arguments,
-        why=plan.choice.why,
-        verdict=plan.choice.verdict,
-        deadline=plan.deadline,
-        asked=plan.asked,
-        output_bytes=plan.limits.output_bytes,
-        grace=plan.limits.grace,
-        nice=plan.limits.nice,
-        form=plan.form,
-    )
-
-
-def _user_name() -> str:
-    """Who runs this: the person behind sudo, if there is one. A note, not a proof: only the uid is enforced."""
-    import pwd
-
-    uid = os.environ.get("SUDO_UID", "") if os.getuid() == 0 else ""
-    number = int(uid) if uid.isdigit() else os.getuid()
-    try:
-        return pwd.getpwuid(number).pw_name
-    except (KeyError, OverflowError):
-        return str(number)
-
-
-def _run(plan: Plan, outlet: Outlet, recorder: Recorder | None, *, quiet: bool) -> int:
-    outlet.start(plan)
-    if not quiet:
-        narrate.say(narrate.describe_start(plan))
-    for line in narrate.describe_doubts(plan):
-        narrate.warn(line)
-    result: Result = supervise(plan, outlet.sinks())
-    outlet.finish(result)
-    for line in narrate.describe_trouble(plan, result, recorder.problem if recorder else ""):
-        narrate.warn(line)
-    if not quiet:
-        narrate.say(narrate.describe_end(result))
-        if recorder:
-            narrate.say(f"recorded as {recorder.path.name} (toolkit recordings show last)")
-    return result.status
+def _override(limits: Limits, **asked: float | None) -> Limits:
+    """The limits with what the options ask for in place of the settings; policy caps the outcome."""
+    return replace(limits, **{name: value for name, value in asked.items() if value is not None})

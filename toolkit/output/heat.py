@@ -50,7 +50,11 @@ class Series:
 
 
 class HeatMap:
-    """Every histogram of a run by title, in intervals: a new one begins when a title comes again, or another time."""
+    """Every histogram of a run by title, in intervals: a new one begins when a title comes again, or another time.
+
+    So an interval in which a tool prints nothing is no column, and where it prints no time, a title that was left out
+    of one may stand in the column before its own.
+    """
 
     def __init__(self) -> None:
         self._series: dict[str, Series] = {}
