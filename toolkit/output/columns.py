@@ -43,13 +43,13 @@ def find_words(text: str, pattern: re.Pattern[str] = WORD) -> tuple[Span, ...]:
     return tuple(Span(*found.span(), found[0]) for found in pattern.finditer(text))
 
 
-def find_cells(text: str, width: int) -> tuple[Span, ...]:
-    """The words of a row, without the arrows between them where these make it more than the header has."""
+def find_cells(text: str, spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The words of a row, without the arrows between cells where these make it more than the header has."""
     words = find_words(text)
-    if len(words) <= width:
+    if len(words) <= len(spans):
         return words
-    bare = tuple(word for word in words if word.text not in SEPARATORS)
-    return bare if len(bare) == width else words
+    bare = tuple(word for word in words if word.text not in SEPARATORS or word.start >= spans[-1].start)
+    return bare if len(bare) == len(spans) else words
 
 
 def is_strong(text: str) -> bool:
@@ -76,7 +76,7 @@ def is_weak(text: str) -> bool:
 def join_header(header: str, row: str) -> tuple[Span, ...] | None:
     """The columns of a weak header, which the row below it shows; None if it is no header of that row."""
     words = find_words(header, HEADER_WORD)
-    cells = find_cells(row, len(words))
+    cells = find_cells(row, words)
     if len(words) < len(cells):
         starts = {cell.start: cell.text for cell in cells}
         told = [_is_number(starts[word.start]) for word in words if word.start in starts and not _is_number(word.text)]
@@ -87,11 +87,12 @@ def join_header(header: str, row: str) -> tuple[Span, ...] | None:
         return None
     aligned = sum(map(_in_line, words, cells))
     numbers = sum(_is_number(word.text) for word in words)
-    if numbers:
-        return words if aligned == len(words) == numbers + 1 and numbers > 1 and "  " in header else None
-    told = sum(_is_number(cell.text) for cell in cells)
-    enough = len(words) if told * 2 > len(words) > 3 else len(words) * 1.5
-    return words if told and aligned * 2 >= enough else None
+    if numbers:  # percentiles, above times with their units
+        bare = any(cell.text.isdigit() for cell in cells)
+        return words if aligned == len(words) == numbers + 1 > 2 and not bare else None
+    numeric = sum(_is_number(cell.text) for cell in cells)
+    enough = len(words) if numeric * 2 > len(words) > 3 else len(words) * 1.5
+    return words if numeric and aligned * 2 >= enough else None
 
 
 def _touches(word: Span, column: Span) -> bool:
@@ -131,7 +132,7 @@ class Columns:
     def __init__(self, spans: tuple[Span, ...], row: str) -> None:
         self._spans = spans
         self.width = len(spans)
-        words = find_cells(row, self.width)
+        words = find_cells(row, spans)
         even = len(words) == len(spans)
         cells = tuple(word.text for word in words) if even else self._align(row, words)
         self._dropped = frozenset(
@@ -146,25 +147,30 @@ class Columns:
         self.key = (known or seen or [-1])[0]
         self.plain = not self._dropped
 
-    def fits(self, cells: list[str]) -> bool:
-        """Whether a line that stands away from its header is a row of it: as many words, and all numbers in place."""
-        return (
-            len(cells) == self.width
-            and bool(self._numeric)
-            and all(_is_number(cells[at]) and cells[at][:1] in "-0123456789" for at in self._numeric)
-        )
+    def fits(self, text: str) -> bool:
+        """Whether a line that stands away from its header is a row of it: every number is in place."""
+        cells = text.split(None, self.width - 1)
+        if not self._numeric or len(cells) < self.width:
+            return False
+        row = self.read(text) if all(_is_number(cells[at]) for at in self._numeric) else None
+        return row is not None and all(row)
 
     def read(self, text: str) -> tuple[str, ...] | None:
         """The cells of a row, None if it is none."""
-        words = find_cells(text, self.width)
+        words = find_cells(text, self._spans)
         if not words or (len(words) == 1 and self.width > 2):
             return None
         cells = tuple(word.text for word in words)
+        if len(cells) > self.width and self._numeric and self._numeric[-1] < self.width - 1:
+            split = tuple(text.split(None, self.width - 1))
+            start = self._spans[-1].start
+            if text.startswith(split[-1], start) and self._is_plausible(split, least=len(self._numeric)):
+                return self._drop((*split[:-1], split[-1].rstrip()))
         if len(cells) == self.width and self._is_plausible(cells, least=1):
             return self._drop(cells)
         aligned = self._align(text, words)
         exact = all(any(_touches(word, span) for word in words) for span in self._spans)
-        if exact and self._is_plausible(aligned, least=len(self._numeric)):
+        if exact and all(aligned) and self._is_plausible(aligned, least=len(self._numeric)):
             return self._drop(aligned)
         if len(cells) > self.width and self._numeric and self._numeric[-1] < self.width - 1:
             split = tuple(text.split(None, self.width - 1))

@@ -83,7 +83,7 @@ class DictionaryBlock:
 
     def hand_on(self, place: Place, *, over: bool) -> Histogram | None:
         """The histogram, with its bytes."""
-        held = self._histogram
+        held, self._histogram = self._histogram, None
         if held is None:
             return None
         return Histogram(

@@ -45,10 +45,12 @@ class FrameParser:
         self._columns: Columns | None = None  # of the last table, which may go on
         self._row = ""  # the last row of the table that ended where we are
         self._payload = False  # between the lines that a tool puts around what it has seen
+        self._unread: int | None = None  # lines since _start, if they are passed over
         self._frames: list[Frame] = []
 
     def feed(self, data: bytes) -> tuple[Frame, ...]:
         """Take more of the stream."""
+        self._end_unread()
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines:
@@ -65,30 +67,36 @@ class FrameParser:
         return self._give()
 
     def pass_over(self, data: bytes) -> tuple[Frame, ...]:
-        """Take more of the stream and do not read it: its whole lines are text, and say that they are unread."""
-        self._close_block()
-        self._end_text(self._offset)
-        end = data.rfind(b"\n") + 1
-        self._offset += self._held + (end or len(data))
-        self._pieces = [data[end:]] if 0 < end < len(data) else []
-        self._held = len(data) - end if self._pieces else 0
-        self._overlong = not end
-        size = self._offset - self._start
-        if size:
-            self._frames.append(Text(offset=self._start, size=size, lines=data.count(b"\n"), unread=True))
-        self._start = self._offset
+        """Take more of the stream and do not read it; a line of which a part is not read is not read."""
+        if self._unread is None:
+            self._close_block()
+            self._end_text(self._offset)
+            self._unread = 0
+        self._offset += self._held + len(data)
+        self._unread += data.count(b"\n")
+        self._pieces, self._held = [], 0
+        self._overlong = not data.endswith(b"\n") if data else self._overlong
+        self._payload = False
         return self._give()
 
     def settle(self) -> tuple[Frame, ...]:
-        """Nothing came for a while: what waits for the next line is complete, unless half a line stands there."""
-        if self._held or self._overlong or (self._block is not None and not self._block.whole):
-            return ()
-        self._close_block()
-        self._end_text(self._offset)
+        """Nothing came for a while: what waits for the line below it is complete, but for a header and a half line."""
+        if not self._held and not self._overlong and not isinstance(self._block, TableBlock):
+            self._close_block()
         return self._give()
+
+    def _end_unread(self) -> None:
+        """Make a frame of what was passed over."""
+        lines, self._unread = self._unread, None
+        if lines is not None and self._offset > self._start:
+            size = self._offset - self._start
+            self._frames.append(Text(offset=self._start, size=size, lines=lines, unread=True))
+        if lines is not None:
+            self._start, self._lines = self._offset, 0
 
     def finish(self) -> tuple[Frame, ...]:
         """The stream is over: whatever is pending is complete now."""
+        self._end_unread()
         if self._held:
             last = b"".join(self._pieces)
             self._pieces, self._held = [], 0
@@ -127,6 +135,9 @@ class FrameParser:
                     self._advance(lines, at, taken)
                     at += taken
                     continue
+                if self._partial and self._block.whole:  # it saw by this line that what it has is complete
+                    self._keep_whole()
+                    continue
                 if not self._open_titled(lines[at]):
                     self._close_block()
                     continue
@@ -139,9 +150,13 @@ class FrameParser:
         self._offset += sum(map(len, lines[at : at + taken])) + taken
         self._partial += taken
         if self._block is not None and self._block.whole:
-            self._whole = self._offset
-            self._lines += self._partial
-            self._partial = 0
+            self._keep_whole()
+
+    def _keep_whole(self) -> None:
+        """All that the block took is complete."""
+        self._whole = self._offset
+        self._lines += self._partial
+        self._partial = 0
 
     def _step(self, line: bytes) -> None:
         """A line of text."""
@@ -202,9 +217,9 @@ class FrameParser:
         self._block = opened.block
         self._above = []
         self._step(line)
-        self._lines = used + 1
-        self._partial = 0
-        self._whole = self._offset if opened.block.whole else self._start
+        whole = opened.block.whole
+        self._lines, self._partial = (used + 1, 0) if whole else (0, used + 1)
+        self._whole = self._offset if whole else self._start
 
     def _open_titled(self, line: bytes) -> bool:
         """Whether the pair that was read last, `cpu = 0`, is the title of a frame that begins below it."""
@@ -236,15 +251,13 @@ class FrameParser:
         block, self._block = self._block, None
         if block is None:
             return
-        if isinstance(block, TableBlock) and block.columns is not None:
-            self._columns = block.columns
+        if isinstance(block, TableBlock):
+            self._columns = block.learn()
             self._row = " ".join(block.last)[:LONGEST_KEY]
         if isinstance(block, TimedBlock):
             self._time = block.time
         if isinstance(block, StackBlock) and self._partial and block.end():
-            self._whole = self._offset
-            self._lines += self._partial
-            self._partial = 0
+            self._keep_whole()
         frame = block.hand_on(Place(self._start, self._whole - self._start), over=True)
         if frame is None:
             self._lines += self._partial

@@ -79,8 +79,8 @@ class StackBlock:
 
     @property
     def whole(self) -> bool:
-        """Whether the last stack is complete."""
-        return not (self._frames or self._keys)
+        """Whether the last stack is complete, and no blank line stands below it."""
+        return not (self._frames or self._keys or self._spaced)
 
     def end(self) -> bool:
         """A stack that has no count is complete where it needs none."""
@@ -102,7 +102,8 @@ class StackBlock:
 
     def _take_line(self, text: str) -> bool:
         if not text.strip():
-            self._end_uncounted()
+            if self._end_uncounted():
+                return False
             self._spaced = True
             return not self._row
         if text[0] not in " \t" or len(text) > LONGEST_FRAME or len(self._frames) > MOST_LINES:
@@ -133,10 +134,12 @@ class StackBlock:
             frame = frame[2:-1] if frame.startswith("b'") and frame.endswith("'") else frame
             self._frames.append("--" if owner else frame)
 
-    def _end_uncounted(self) -> None:
-        """A stack without a count below it says its bytes above it, or was seen once."""
-        if self._frames and not self._counted:
-            self._end(1 if self._bytes is None else self._bytes)
+    def _end_uncounted(self) -> bool:
+        """End a stack that has no count below it, if there is one: it says its bytes above it, or was seen once."""
+        if not self._frames or self._counted:
+            return False
+        self._end(1 if self._bytes is None else self._bytes)
+        return True
 
     def _end(self, count: int) -> None:
         frames = tuple(reversed(self._frames))

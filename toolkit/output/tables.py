@@ -25,6 +25,7 @@ class TableBlock:
         self._header = header
         self._title = title
         self._time = time
+        self._below = False  # a second line of the header was taken
         self._headed = columns is None  # the header has not been handed on
         self.columns = columns
         self.last: Row = ()  # the row that was taken last
@@ -33,7 +34,11 @@ class TableBlock:
     def take(self, lines: Lines, at: int) -> int:
         """Rows, until a line that is none or says that the header comes again."""
         if self.columns is None:
-            self.columns = self._settle(decode(lines[at]))
+            text = decode(lines[at])
+            if text[:1].isspace() and is_strong(text) and not self._below:
+                self._below = True
+                return 1
+            self.columns = self._settle(text)
         columns = self.columns
         if columns is None:
             return 0
@@ -58,6 +63,10 @@ class TableBlock:
         self.last = self._rows[-1] if self._rows else self.last
         return index - at
 
+    def learn(self) -> Columns:
+        """The columns, as far as they are known."""
+        return self.columns or Columns(find_words(self._header, HEADER_WORD), "")
+
     def _settle(self, row: str) -> Columns | None:
         """The columns as the first row shows them, if it is one."""
         words = row.split()
@@ -72,7 +81,7 @@ class TableBlock:
             return None
         rows, self._rows = tuple(self._rows), []
         self._headed = False
-        columns = self.columns or Columns(find_words(self._header, HEADER_WORD), "")
+        columns = self.learn()
         return Table(
             offset=place.offset,
             size=place.size,
@@ -174,7 +183,7 @@ def open_table(text: str, above: Above, known: Columns | None) -> Opened | None:
     opened = _open_below(text, above)
     if opened is not None:
         return opened
-    if known is not None and known.fits(text.split()):
+    if known is not None and known.fits(text):
         return Opened(_take_first(TableBlock("", "", above.time, known), text))
     timed = read_timed(text)
     return Opened(TimedBlock(above.time, timed)) if timed else None
