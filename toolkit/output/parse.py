@@ -33,6 +33,7 @@ class FrameParser:
     def __init__(self) -> None:
         self._pieces: list[bytes] = []  # of the line that is not complete
         self._held = 0  # bytes in them
+        self._newline = 1  # bytes of a line's end; the last line of a stream may have none
         self._overlong = False  # inside of a line that is longer than any that is searched
         self._offset = 0  # in the stream, of the line that is looked at
         self._start = 0  # in the stream, of what is in no frame yet
@@ -100,10 +101,8 @@ class FrameParser:
         if self._held:
             last = b"".join(self._pieces)
             self._pieces, self._held = [], 0
+            self._newline = 0
             self._take_lines([last])
-            missing = 1  # the newline that is not there
-            self._offset -= missing
-            self._whole = min(self._whole, self._offset)
         self._close_block()
         self._end_text(self._offset)
         return self._give()
@@ -147,7 +146,7 @@ class FrameParser:
 
     def _advance(self, lines: Lines, at: int, taken: int) -> None:
         """The block has taken these lines."""
-        self._offset += sum(map(len, lines[at : at + taken])) + taken
+        self._offset += sum(map(len, lines[at : at + taken])) + taken * self._newline
         self._partial += taken
         if self._block is not None and self._block.whole:
             self._keep_whole()
@@ -160,7 +159,7 @@ class FrameParser:
 
     def _step(self, line: bytes) -> None:
         """A line of text."""
-        self._offset += len(line) + 1
+        self._offset += len(line) + self._newline
         self._lines += 1
 
     def _take_line(self, line: bytes) -> None:
@@ -242,7 +241,8 @@ class FrameParser:
         if self._block is None:
             self._end_text(self._above[-1][0] if self._above else self._offset)
             return
-        frame = self._block.hand_on(Place(self._start, self._whole - self._start), over=False)
+        place = Place(self._start, self._whole - self._start)
+        frame = self._block.hand_on(place, over=False) if place.size else None
         if frame is not None:
             self._frames.append(frame)
             self._start, self._lines = self._whole, 0

@@ -111,7 +111,8 @@ class StackBlock:
             return False
         allocation = ALLOCATION.fullmatch(text)
         if allocation:
-            self._end_uncounted()
+            if self._end_uncounted():
+                return False
             self._bytes, self._unit = int(allocation[1]), "bytes"
             self._keys.append(allocation[2])
         elif self._spaced and not FRAME.fullmatch(text):
