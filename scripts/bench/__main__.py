@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scripts.bench import __doc__ as about
-from scripts.bench import kill, large, launch, library, meter, noop, recording, recordings, startup, sync
+from scripts.bench import kill, large, launch, library, meter, noop, output, recording, recordings, startup, sync
 from scripts.bench.measure import Options
 
 # What is measured with what an installed program does: bytecode, and output as it comes to a pipe.
@@ -24,6 +24,7 @@ PARTS: dict[str, tuple[str, Callable[[Options], None]]] = {
     "large": ("The index of the real catalog, and of 10,000 tools", large.measure),
     "recordings": ("Lists of 100,000 recordings", recordings.measure),
     "recording": ("1 GiB of output through a run, against tee", recording.measure),
+    "output": ("How fast text becomes frames", output.measure),
     "meter": ("What it costs a tool and us to watch it", meter.measure),
     "kill": ("A sync that is stopped by SIGKILL: the old state or the new, never half", kill.measure),
 }
