@@ -53,6 +53,20 @@ def test_maps_are_tables_and_single_ones_values() -> None:
     assert (wait.title, wait.unit) == ("@wait_ns[0]", "ns")
 
 
+def test_stats_without_a_key_are_a_row() -> None:
+    total, stats = parse(b"@n: 5\n@s: count 5, average -3, total -15\n")
+    assert isinstance(total, Values)
+    assert isinstance(stats, Table)
+    assert (stats.title, stats.columns, stats.rows) == ("@s", ("count", "average", "total"), (("5", "-3", "-15"),))
+
+
+def test_one_letter_is_no_unit_of_a_map() -> None:
+    for name, unit in ((b"@b[x]", ""), (b"@s", ""), (b"@us[x]", "us"), (b"@size_kb", "KiB"), (b"@usecs", "us")):
+        (only,) = parse(name + b":\n[1]    5 |@@|\n")
+        assert isinstance(only, Histogram)
+        assert only.unit == unit
+
+
 def test_an_object_is_flattened_and_keeps_its_numbers_as_they_are() -> None:
     (only,) = parse(shapes.OBJECTS)
     assert isinstance(only, Values)

@@ -28,8 +28,8 @@ IN_COLUMN = re.compile(r".*\((\w+|%)\)|.*_(\w+)|(%).*", re.ASCII)
 
 def read_unit(title: str) -> str:
     """The unit that a map's name ends in, `@usecs[sda]` or `@read_ns`; empty if it names none."""
-    name = title.partition("[")[0].removeprefix("@")
-    return UNITS.get(name.rpartition("_")[2].lower(), "")
+    name = title.partition("[")[0].removeprefix("@").rpartition("_")[2].lower()
+    return UNITS.get(name, "") if len(name) > 1 else ""  # `@s` and `@b` are names of anything
 
 
 def read_column_unit(name: str) -> str:

@@ -54,12 +54,13 @@ class ValuesBlock:
 
 
 class MapBlock:
-    """The entries of one bpftrace map, `@name[key]: 5`."""
+    """The entries of one bpftrace map, `@name[key]: 5`, or its count, average and total, with or without a key."""
 
     whole = True
 
-    def __init__(self, name: str, time: str, first: Pair) -> None:
+    def __init__(self, name: str, time: str, first: Pair, *, keyed: bool = True) -> None:
         self._name = name
+        self._keyed = keyed
         self._time = time
         self._stats = STATS.fullmatch(first[1]) is not None
         self._rows: list[tuple[str, ...]] = [self._read_row(*first)]
@@ -68,21 +69,28 @@ class MapBlock:
         """Entries of the same map."""
         for index in range(at, len(lines)):
             entry = read_entry(decode(lines[index]))
-            if entry is None or entry[0] != self._name or (STATS.fullmatch(entry[2]) is not None) != self._stats:
+            if (
+                not self._keyed
+                or entry is None
+                or entry[0] != self._name
+                or (STATS.fullmatch(entry[2]) is not None) != self._stats
+            ):
                 return index - at
             self._rows.append(self._read_row(entry[1], entry[2]))
         return len(lines) - at
 
     def _read_row(self, key: str, value: str) -> tuple[str, ...]:
         stats = STATS.fullmatch(value) if self._stats else None
-        return (key, *stats.groups()) if stats else (key, value)
+        keys = (key,) if self._keyed else ()
+        return (*keys, *stats.groups()) if stats else (*keys, value)
 
     def hand_on(self, place: Place, *, over: bool) -> Table | None:
         """The entries."""
         if not self._rows:
             return None
         rows, self._rows = tuple(self._rows), []
-        columns = ("key", "count", "average", "total") if self._stats else ("key", "value")
+        columns = ("count", "average", "total") if self._stats else ("value",)
+        columns = ("key", *columns) if self._keyed else columns
         return Table(
             offset=place.offset, size=place.size, title=self._name, columns=columns, rows=rows, time=self._time
         )
@@ -98,7 +106,8 @@ def read_pairs(text: str) -> tuple[Pair, ...]:
     """The pairs on a line; none if it is another."""
     if text.startswith("@"):
         found = MAP.fullmatch(text) if len(text) <= LONGEST_ENTRY else None
-        return ((found[1], found[3]),) if found and found[2] is None else ()
+        single = found is not None and found[2] is None and not STATS.fullmatch(found[3])
+        return ((found[1], found[3]),) if found and single else ()
     if len(text) > LONGEST_PAIR or not any(char.isdigit() for char in text):
         return ()
     if padded := PADDED.fullmatch(text):
@@ -172,6 +181,9 @@ def open_values(text: str, above: Above) -> Opened | None:
     entry = read_entry(text)
     if entry:
         return Opened(MapBlock(entry[0], above.time, (entry[1], entry[2])))
+    stats = MAP.fullmatch(text) if text[0] == "@" and len(text) <= LONGEST_ENTRY else None
+    if stats and STATS.fullmatch(stats[3]):
+        return Opened(MapBlock(stats[1], above.time, ("", stats[3]), keyed=False))
     pairs = read_pairs(text)
     if not pairs:
         return None
