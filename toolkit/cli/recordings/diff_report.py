@@ -122,8 +122,10 @@ def _describe_contents(comparison: Comparison, scale: Scale) -> Iterator[str]:
 def _choose_histograms(comparison: Comparison) -> list[HistogramPair]:
     """Those that moved most, and counted most."""
 
-    def weigh(pair: HistogramPair) -> tuple[float, int]:
-        return -abs(pair.shift or 0.0), -sum(one.count for one in (pair.before, pair.after) if one)
+    def weigh(pair: HistogramPair) -> float:
+        # A shift of three values is none; what counts a thousand times as much is not a thousand times as telling.
+        counts = [one.count if one else 0 for one in (pair.before, pair.after)]
+        return -abs(pair.shift or 0.0) * math.log1p(max(min(counts), 0)) - math.log1p(max(*counts, 0)) / 100
 
     several = sorted(comparison.histograms, key=weigh) if len(comparison.histograms) > 3 else comparison.histograms
     return list(several[:MOST_SHOWN])
@@ -264,6 +266,9 @@ def _describe_values(comparison: Comparison) -> Iterator[str]:
 def _describe_rest(comparison: Comparison) -> Iterator[str]:
     if any(comparison.lost):
         yield f"lost events  {comparison.lost[0]:,} -> {comparison.lost[1]:,}: what lost some counted too few"
+    for name, pairs in (("histograms", comparison.histograms), ("tables", comparison.tables)):
+        if len(pairs) > MOST_SHOWN:
+            yield f"and {len(pairs) - MOST_SHOWN:,} more {name}: --json has them"
     if comparison.left_out:
         yield f"too much to compare all of it: {comparison.left_out:,} rows, stacks or titles are not in this"
 
