@@ -38,15 +38,16 @@ from toolkit.launch.processes import (
     KEEPER,
     MARK,
     list_descendants,
+    name_process,
     signal_group,
     sum_usage,
     sweep_descendants,
 )
+from toolkit.launch.warden import IN_ORDER, detach_descriptors, fork_warden
 from toolkit.launch.window import Window
 from toolkit.runs import Limits, Means, Plan
 
 PR_SET_PDEATHSIG = 1
-PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 
 PIPE = 1 << 20  # bytes that a tool may be ahead of us: fewer turns of the loop when it floods
@@ -103,8 +104,9 @@ class Ladder:
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def fork_keeper(plan: Plan, mark: str) -> tuple[int, int, int, int, int]:
-    """Fork the keeper; returns its PID and our ends: orders to write; events, stdout and stderr to read."""
+def fork_keeper(plan: Plan, mark: str) -> tuple[tuple[int, int], int, int, int, int]:
+    """Fork the keeper and its warden; returns their PIDs and our ends: orders to write; events and output to read."""
+    warden, held = fork_warden(plan, mark)
     orders_read, orders_write = os.pipe2(os.O_CLOEXEC)
     events_read, events_write = os.pipe2(os.O_CLOEXEC)
     stdout_read, stdout_write = os.pipe2(os.O_CLOEXEC)
@@ -114,39 +116,28 @@ def fork_keeper(plan: Plan, mark: str) -> tuple[int, int, int, int, int]:
     if pid == 0:
         status = 1
         try:
-            _detach_descriptors(theirs)
+            detach_descriptors((*theirs, held))
             keep_tool(plan, mark, *theirs)
+            os.write(held, IN_ORDER)
             status = 0
         finally:
             os._exit(status)
-    for descriptor in theirs:
+    for descriptor in (*theirs, held):
         os.close(descriptor)
     for descriptor in (stdout_read, stderr_read):
         with suppress(OSError):  # more than pipe-max-size allows this user
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE)
-    return pid, orders_write, events_read, stdout_read, stderr_read
+    return (pid, warden), orders_write, events_read, stdout_read, stderr_read
 
 
-def _detach_descriptors(kept: tuple[int, ...]) -> None:
-    """In the keeper: let go of the terminal, of the recording, and of our own ends of the pipes.
-
-    A keeper that held the caller's stdout would keep `toolkit run … | head` waiting; one that held its own end of the
-    orders would never see that the launcher died.
-    """
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for standard in range(3):
-        os.dup2(null, standard)
-    for name in os.listdir("/proc/self/fd"):
-        descriptor = int(name)
-        if descriptor > 2 and descriptor not in kept:
-            try:
-                os.close(descriptor)
-            except OSError:
-                continue  # the one that listed the folder
+def reap_keeper(keeper: int, warden: int) -> None:
+    """Wait for the keeper, which ends by itself, because its ladder has a last step; and for its warden."""
+    _reap(keeper)
+    with suppress(ChildProcessError):
+        os.waitpid(warden, 0)
 
 
-def reap_keeper(keeper: int) -> None:
-    """Wait for the keeper; it ends by itself, because its ladder has a last step."""
+def _reap(keeper: int) -> None:
     end = time.monotonic() + KEEPER_PATIENCE
     while time.monotonic() < end:
         try:
@@ -163,7 +154,7 @@ def keep_tool(plan: Plan, mark: str, orders: int, events: int, stdout: int, stde
     """Run as the keeper until the tool and all it started are gone. Does not return values: it writes events."""
     os.setsid()
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    _libc.prctl(PR_SET_NAME, KEEPER.encode(), 0, 0, 0)
+    name_process(KEEPER)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
         signal.signal(ignored, signal.SIG_IGN)
     wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import resource
@@ -13,6 +14,8 @@ from toolkit.launch.bounds import SOFT, Usage
 MARK = "TOOLKIT_RUN"  # the variable by which a run's processes know each other
 MARK_FORM = re.compile(r"([0-9]{1,10})\.([0-9]{1,20})\.[0-9]{1,20}")
 KEEPER = "toolkit-keeper"  # the name of the process that keeps a run's limits
+WARDEN = "toolkit-warden"  # of the one that outlives it
+PR_SET_NAME = 15
 
 # Where in the fields of `read_fields` they stand, see proc(5).
 CPU = slice(11, 15)  # of itself and of the children that it has waited for
@@ -166,6 +169,11 @@ def _scan_descendants(ancestor: int) -> tuple[int, ...]:
         found += below
         queue += below
     return tuple(found)
+
+
+def name_process(name: str) -> None:
+    """Give this process a name of its own, 15 bytes at most, which ps(1) and top(1) show."""
+    ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def make_mark() -> str:

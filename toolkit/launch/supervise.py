@@ -20,12 +20,12 @@ from msgspec.structs import replace
 
 from toolkit.launch.bounds import describe_limit
 from toolkit.launch.budget import describe_excess
-from toolkit.launch.cgroups import Group
 from toolkit.launch.keeper import Order, fork_keeper, reap_keeper
 from toolkit.launch.meter import Meter
-from toolkit.launch.processes import make_mark, sweep_marked
+from toolkit.launch.processes import make_mark
+from toolkit.launch.warden import bury_run
 from toolkit.launch.window import Window
-from toolkit.runs import Account, Cost, Means, Outcome, Plan, Result
+from toolkit.runs import Account, Cost, Outcome, Plan, Result
 
 CHUNK = 1 << 18
 LAST_WORDS = 4 << 20  # bytes that it may still print after it reached its output cap: what is in the pipe, its maps
@@ -43,7 +43,7 @@ class Sinks:
     function that they get whether to give up. `enough` says after a sample of the cost whether the run has done what
     it was for: it is then stopped as if its time were over. `pause` is called about once a second, with and for the
     same as `stdout`: what waits for the next line of a tool that has none for now can be shown. `lost` tells how many
-    events the engine said it lost.
+    events the engine said it lost. `started` is called once the tool has been started.
     """
 
     stdout: Callable[[bytes, Callable[[], bool]], str]
@@ -52,6 +52,7 @@ class Sinks:
     enough: Callable[[Cost], bool] = lambda _: False
     pause: Callable[[Callable[[], bool]], str] = lambda _: ""
     lost: Callable[[], int] = lambda: 0
+    started: Callable[[], None] = lambda: None
 
 
 def supervise(plan: Plan, sinks: Sinks) -> Result:
@@ -92,7 +93,7 @@ class Run:
         self._accounts: tuple[Account, ...] = ()
         # Every process of the tool inherits this in its environment: so they are found when their keeper is gone.
         self._mark = make_mark()
-        self._keeper, self._orders, events, stdout, stderr = fork_keeper(plan, self._mark)
+        (self._keeper, self._warden), self._orders, events, stdout, stderr = fork_keeper(plan, self._mark)
         self._readers = {stdout: "stdout", stderr: "stderr", events: "events"}
         for descriptor in self._readers:
             self._selector.register(descriptor, selectors.EVENT_READ)
@@ -106,7 +107,7 @@ class Run:
         for descriptor in self._readers:
             os.close(descriptor)
         self._selector.close()
-        reap_keeper(self._keeper)
+        reap_keeper(self._keeper, self._warden)
 
     # --- The loop -------------------------------------------------------------------------------------------------
 
@@ -145,11 +146,7 @@ class Run:
             "the process that kept its limits was killed",
             True,
         )
-        sweep_marked(self._mark)
-        if self._plan.enforcement.means is not Means.WATCHING:
-            group = Group(self._plan.enforcement, self._mark)
-            group.kill()
-            group.remove()
+        bury_run(self._plan, self._mark)
 
     def _pass_on(self, name: str, data: bytes) -> None:
         cap = self._plan.limits.output_bytes
@@ -208,6 +205,7 @@ class Run:
                 self._unheld = rest
             elif word == "started":
                 self._tool = int(rest)
+                self._sinks.started()
             elif word == "ended":
                 self._tool_status, self._ended = int(rest), True
             elif word == "stuck":
