@@ -154,7 +154,7 @@ class Rows:
 PROCESS = re.compile(r"\s*[\[(,]\s*\d+[\])]?\s*$")  # the PID behind a name: `tar [15187]`
 
 
-class Path(NamedTuple):
+class StackPath(NamedTuple):
     """A stack without its count; the process that it was counted by is without its PID, which another run has not."""
 
     key: str
@@ -170,7 +170,7 @@ class Digest:
         self._room = Room()
         self.histograms: dict[Name, Sum] = {}
         self.tables: dict[Shape, Rows] = {}
-        self.stacks: dict[Name, dict[Path, list[int]]] = {}
+        self.stacks: dict[Name, dict[StackPath, list[int]]] = {}
         self.values: dict[Name, list[float]] = {}  # title and name -> how many, their sum
         self.lost = 0
 
@@ -210,11 +210,11 @@ class Digest:
             rows.add(frame.rows)
 
     def _add_stacks(self, frame: Stacks) -> None:
-        known: dict[Path, list[int]] | None = self._room.find(self.stacks, (frame.title, frame.unit), dict)
+        known: dict[StackPath, list[int]] | None = self._room.find(self.stacks, (frame.title, frame.unit), dict)
         if known is None:
             return
         for stack in frame.stacks:
-            path = Path(PROCESS.sub("", stack.key[:LONGEST_KEY]), stack.frames)
+            path = StackPath(PROCESS.sub("", stack.key[:LONGEST_KEY]), stack.frames)
             count = self._room.find(known, path, lambda: [0])
             if count:
                 count[0] += stack.count
