@@ -18,7 +18,7 @@ from toolkit.output.comparison import (
     TablePair,
     ValuePair,
 )
-from toolkit.output.digest import Digest, Name, StackPath, Rows, Sum, Tally
+from toolkit.output.digest import Digest, Name, Rows, StackPath, Sum, Tally
 from toolkit.output.distribution import align, explain_conflict, merge, percentile, total
 from toolkit.output.frames import Histogram
 from toolkit.output.roles import Role
