@@ -138,7 +138,7 @@ def _admit(start: Start) -> Iterator[str]:
 
 
 def _register(start: Start, name: str, held: ExitStack) -> None:
-    """Take a slot; where the register cannot be written, as on a full disk, the tool that would show why runs anyway."""
+    """Take a slot; where the register cannot be written, as on a full disk, the tool that shows why runs anyway."""
     try:
         held.enter_context(register(start.session.paths.runs, _describe_entry(start, name), start.plan.limits))
     except StateError as error:
