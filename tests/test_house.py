@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "launch.budget",
         "launch.load",
         "launch.bounds",
+        "launch.policy",
         "output",
         "catalog.query",
         "catalog.guess",
@@ -44,7 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "recordings.retain",
     ),
     ("paths", "command", "documents", "trust", "lock"),
-    ("config", "host", "sources", "analysis", "recordings", "catalog", "verified"),
+    ("config", "policies", "host", "sources", "analysis", "recordings", "catalog", "verified"),
     ("snapshot", "launch"),
     ("fleet",),
     ("cli",),
@@ -132,7 +133,7 @@ def test_only_few_modules_start_processes() -> None:
         or (isinstance(node, ast.ImportFrom) and node.module in starters)
         or (isinstance(node, ast.Attribute) and ast.unparse(node) in starters | {"os.fork"})
     }
-    assert found == {"command", "launch.keeper", "launch.warden", "launch.workload"}
+    assert found == {"command", "launch.detach", "launch.keeper", "launch.warden", "launch.workload"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)

@@ -62,7 +62,8 @@ def find_missing_rights(facts: Facts) -> Reason | None:
     held = facts.capabilities
     if "sys_admin" not in held and not held.issuperset(RIGHTS):
         missing = " and ".join(f"CAP_{name.upper()}" for name in RIGHTS if name not in held)
-        return Reason(text=f"this user may not load BPF programs: {missing} missing", fix="run it as root, with sudo")
+        text = f"this user may not load BPF programs: {missing} missing (before Linux 5.8: CAP_SYS_ADMIN)"
+        return Reason(text=text, fix=_RIGHTS_FIX)
     if facts.bpf.value is False:
         return Reason(text=f"the kernel refuses BPF programs: {facts.bpf.origin}", fix=_BPF_FIX)
     if facts.lockdown.value == "confidentiality":
@@ -70,6 +71,12 @@ def find_missing_rights(facts: Facts) -> Reason | None:
     return None
 
 
+# Reading tracefs, which is root's, takes CAP_DAC_READ_SEARCH: without it nothing attaches to a tracepoint.
+_LEAST = "+bpf,+perfmon,+dac_read_search"
+_RIGHTS_FIX = (
+    "run it as root, with sudo; or with these rights alone, good for compiled tools: sudo setpriv --reuid=$USER "
+    f"--regid=$(id -g) --init-groups --inh-caps={_LEAST} --ambient-caps={_LEAST} toolkit …"
+)
 _BPF_FIX = (
     "in a container: start it with --privileged, or --cap-add BPF --cap-add PERFMON and a seccomp profile that "
     "allows bpf(2); on a host: CONFIG_BPF_SYSCALL=y"

@@ -38,6 +38,8 @@ class LimitSettings(Value, frozen=True):
     cpu_percent: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = Limits().cpu
     processes: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)] = Limits().processes
     bpf_cost: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = Limits().bpf_cost
+    runs: Annotated[int, msgspec.Meta(ge=0, le=1000)] = Limits().runs
+    runs_of_tool: Annotated[int, msgspec.Meta(ge=0, le=1000)] = Limits().runs_of_tool
 
 
 class RecordingSettings(Value, frozen=True):
@@ -123,6 +125,8 @@ def _read_limits(given: LimitSettings) -> Limits:
         cpu=given.cpu_percent,
         processes=given.processes,
         bpf_cost=given.bpf_cost,
+        runs=given.runs,
+        runs_of_tool=given.runs_of_tool,
     )
 
 

@@ -26,7 +26,7 @@ class Entry:
     key: str
     line: int
     value: object
-    lines: dict[str, int]
+    lines: dict[str, int]  # of its keys, and of the keys of those: "key.inner"
 
 
 def read_entries(file: Path) -> tuple[Entry, ...]:
@@ -45,6 +45,20 @@ def read_entries(file: Path) -> tuple[Entry, ...]:
             raise SettingsError(f"{file}:{key.start_mark.line + 1}: {name}: stands here twice")
         entries[name] = Entry(file, name, key.start_mark.line + 1, _construct(file, value), _key_lines(file, value))
     return tuple(entries.values())
+
+
+def list_entries(entry: Entry) -> tuple[Entry, ...]:
+    """The mappings that an entry holds, each an entry of its own. Raises SettingsError."""
+    if entry.value is None:
+        return ()
+    if not isinstance(entry.value, dict):
+        raise point_at(entry, "expected a mapping of names")
+    found: list[Entry] = []
+    for key, value in entry.value.items():
+        name = str(key)
+        inside = {line.removeprefix(f"{name}."): at for line, at in entry.lines.items() if line.startswith(f"{name}.")}
+        found.append(Entry(entry.file, f"{entry.key}.{name}", entry.lines.get(name, entry.line), value, inside))
+    return tuple(found)
 
 
 def convert_entry(entry: Entry, kind: type[T]) -> T:
@@ -113,4 +127,6 @@ def _key_lines(file: Path, node: yaml.Node) -> dict[str, int]:
         if key.value in lines:
             raise SettingsError(f"{file}:{key.start_mark.line + 1}: {key.value}: stands here twice")
         lines[str(key.value)] = key.start_mark.line + 1
-    return lines
+    return lines | {
+        f"{key.value}.{name}": line for key, value in node.value for name, line in _key_lines(file, value).items()
+    }

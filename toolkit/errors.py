@@ -42,6 +42,10 @@ class NoSuchRecording(ToolkitError):
     """No recording has this name."""
 
 
+class NoSuchRun(ToolkitError):
+    """No run of this name is on, or it is not this user's."""
+
+
 class StateError(ToolkitError):
     """A file or folder of ours cannot be read or written."""
 

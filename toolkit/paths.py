@@ -9,10 +9,19 @@ import stat
 import sys
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from toolkit.errors import StateError
 from toolkit.model import Value
 
 TEXTFILE = Path("/var/lib/prometheus/node-exporter")  # Debian's and Ubuntu's
+
+
+# Where root keeps watch over everybody. When there is a policy, root's runs are logged and counted in these places
+# whatever TOOLKIT_HOME says: else `sudo TOOLKIT_HOME=/tmp/x toolkit run …` would be a way around it.
+SYSTEM_POLICY = Path("/etc/toolkit/policy.yaml")
+SYSTEM_AUDIT = Path("/var/log/toolkit/audit.log")
+SYSTEM_RUNS = Path("/run/toolkit")
 
 
 class Paths(Value, frozen=True):
@@ -20,6 +29,9 @@ class Paths(Value, frozen=True):
 
     settings: Path  # the settings file
     state: Path
+    policy: Path = SYSTEM_POLICY
+    own_audit: Path | None = None  # None: in the state
+    own_runs: Path | None = None
     textfile: Path | None = None  # the folder of node_exporter's textfiles, where the distribution has one
 
     @property
@@ -31,6 +43,16 @@ class Paths(Value, frozen=True):
     def recordings_index(self) -> Path:
         """What the recordings are found by; made from them, and made anew when it is not there."""
         return self.state / "cache" / "recordings.sqlite"
+
+    @property
+    def audit(self) -> Path:
+        """What was decided on every run, one JSON object a line."""
+        return self.own_audit or self.state / "audit.log"
+
+    @property
+    def runs(self) -> Path:
+        """The register of the runs that are on: one file each."""
+        return self.own_runs or self.state / "runs"
 
     @property
     def index(self) -> Path:
@@ -102,13 +124,34 @@ def find_paths(environ: dict[str, str], uid: int) -> Paths:
         except UnicodeEncodeError:
             raise StateError("TOOLKIT_HOME is not valid UTF-8", fix="give it another name") from None
         base = Path(home).absolute()
-        return Paths(settings=base / "config.yaml", state=base / "state")
+        found = Paths(settings=base / "config.yaml", state=base / "state", policy=base / "policy.yaml")
+        return _watched(found, uid) if may_exist(SYSTEM_POLICY) else found
     if uid == 0:
-        return Paths(settings=Path("/etc/toolkit/config.yaml"), state=Path("/var/lib/toolkit"), textfile=TEXTFILE)
+        settings, state = Path("/etc/toolkit/config.yaml"), Path("/var/lib/toolkit")
+        return _watched(Paths(settings=settings, state=state, textfile=TEXTFILE), uid)
     own = Path(environ.get("HOME") or "/nonexistent")
     config = _xdg(environ, "XDG_CONFIG_HOME", own / ".config")
     state = _xdg(environ, "XDG_STATE_HOME", own / ".local" / "state")
-    return Paths(settings=config / "toolkit" / "config.yaml", state=state / "toolkit")
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    runs = Path(runtime) / "toolkit" if runtime.startswith("/") else None
+    return Paths(settings=config / "toolkit" / "config.yaml", state=state / "toolkit", own_runs=runs)
+
+
+def _watched(paths: Paths, uid: int) -> Paths:
+    """These places, but the system's policy; and for root, the system's log and register."""
+    held = replace(paths, policy=SYSTEM_POLICY)
+    return replace(held, own_audit=SYSTEM_AUDIT, own_runs=SYSTEM_RUNS) if uid == 0 else held
+
+
+def may_exist(path: Path) -> bool:
+    """Whether there is such a file, as far as this user can see: one behind a closed door may be there."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _xdg(environ: dict[str, str], name: str, default: Path) -> Path:

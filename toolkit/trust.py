@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from toolkit.model import Found
 
+MOST_LINKS = 40  # as in Linux
 LARGEST_FILE = 64 << 20  # bytes; the largest tool of any distribution is 2 MB
 
 
@@ -33,23 +35,40 @@ def read_trusted(one: Found) -> tuple[bytes, str]:
 
 
 def _find_own_distrust(path: Path) -> str:
-    """Why a file of ours or of a snapshot must not be run: it belongs to neither root, us, nor who installed us."""
-    status = path.stat()
-    if status.st_uid not in (0, os.geteuid(), Path(__file__).stat().st_uid):
-        return f"{path} belongs to uid {status.st_uid}"
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and os.geteuid() == 0:
-        return f"{path} can be written by others (mode {stat.S_IMODE(status.st_mode):o})"
-    return ""
+    """Why a file of ours or of a snapshot must not be run: it, or a folder on the way, can be changed by strangers.
+
+    Whoever installed us could have changed us as well.
+    """
+    owners = (0, os.geteuid(), Path(__file__).stat().st_uid)
+    if os.geteuid() == 0:
+        return find_distrust(path, owners)
+    owner = path.stat().st_uid
+    return "" if owner in owners else f"{path} belongs to uid {owner}"
 
 
-def find_distrust(path: Path) -> str:
-    """Why a packaged file must not be run as root: it, its target or a folder on the way is not only root's."""
-    real = path.resolve()
-    for place in (real, *real.parents):
+def find_distrust(path: Path, owners: tuple[int, ...] = (0,)) -> str:
+    """Why a file must not be believed by root: others than its owners can change it, or what its name leads to.
+
+    That is the file, every link on the way to it, and all folders of these up to the root.
+    """
+    places = dict.fromkeys(place for hop in _list_hops(path.absolute()) for place in (hop, *hop.parents))
+    for place in places:
         status = place.stat()
-        if status.st_uid != 0:
-            return f"{place} belongs to uid {status.st_uid}, not to root"
-        sticky = place.is_dir() and status.st_mode & stat.S_ISVTX
+        if status.st_uid not in owners:
+            wanted = "root" if owners == (0,) else f"uid {' or '.join(map(str, sorted(set(owners))))}"
+            return f"{place} belongs to uid {status.st_uid}, not to {wanted}"
+        sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
         if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky:
             return f"{place} can be written by others (mode {stat.S_IMODE(status.st_mode):o})"
     return ""
+
+
+def _list_hops(path: Path) -> Iterator[Path]:
+    """A path, what it links to and what that links to, and last the file without any link in its name."""
+    hop = path
+    for _ in range(MOST_LINKS):
+        yield hop
+        if not hop.is_symlink():
+            break
+        hop = hop.parent / hop.readlink()
+    yield path.resolve(strict=True)

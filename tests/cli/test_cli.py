@@ -114,7 +114,7 @@ def test_the_whole_list_holds_every_category(toolkit: Toolkit) -> None:
             ("info", "runqlat"),
             {"shape", "kernel", "tool", "chosen", "chosen_revision", "why", "through", "instead", "variants"},
         ),
-        (("doctor",), {"shape", "kernel", "distribution", "variants", "variants_running", "findings"}),
+        (("doctor",), {"shape", "kernel", "distribution", "variants", "variants_running", "findings", "leftovers"}),
         (("recordings", "list"), {"shape", "recordings"}),
     ],
 )

@@ -136,7 +136,7 @@ def test_what_was_recorded_can_be_listed_and_shown(toolkit: Toolkit) -> None:
 
 
 def start_run(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "toolkit", "run", *arguments]
+    command = [sys.executable, "-m", "toolkit", "run", "--force", *arguments]  # however busy this machine is
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -190,7 +190,7 @@ def test_a_full_disk_does_not_keep_the_tool_from_running(own_home: Path) -> None
         (home / "filler").write_bytes(b"x" * (64 << 10))
     try:
         environ = {**os.environ, "TOOLKIT_HOME": str(home)}
-        command = [sys.executable, "-m", "toolkit", "run", "runqlat", "1", "1"]
+        command = [sys.executable, "-m", "toolkit", "run", "--force", "runqlat", "1", "1"]
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     finally:
         subprocess.run(["umount", str(home)], check=True)

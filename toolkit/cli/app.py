@@ -29,6 +29,10 @@ COMMANDS = {
     "check": "Which tools or files run on which kernels with which engines: a matrix.",
     "run": "Run the best variant of a tool, within limits, recorded.",
     "top": "What BPF programs cost on this host now, by run, and those that nobody here started.",
+    "ps": "The runs that are on, and what they cost.",
+    "stop": "End runs, with the time to print what they counted.",
+    "attach": "Follow what a run prints.",
+    "policy": "What this host's policy lets people run, and why.",
     "verify": "Try variants here for a moment: is each verdict what happens?",
     "sync": "The latest tools from git, at the revision that fits each engine.",
     "snapshots": "The built catalogs on this host: list, show, diff, rollback, unhold, gc.",
@@ -86,6 +90,14 @@ def _load_of_runs(name: str) -> click.Command:
             from toolkit.cli.run import command
         case "top":
             from toolkit.cli.top import command
+        case "ps":
+            from toolkit.cli.ps import command
+        case "stop":
+            from toolkit.cli.stop import command
+        case "attach":
+            from toolkit.cli.attach import command
+        case "policy":
+            from toolkit.cli.policy import command
         case "recordings":
             from toolkit.cli.recordings import command
         case _:

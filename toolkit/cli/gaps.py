@@ -56,7 +56,8 @@ def describe_gaps(plan: Plan, result: Result, remarks: Remarks, points: Points) 
         yield f"{part} of its {points.expected} probes could be attached; its output lacks {shown}{more}"
     if result.limit == "bpf_cost":
         yield (
-            "trace less, such as one process or a rarer event, or let it cost more: "
+            f"its BPF programs burned more than {plan.limits.bpf_cost:g} % of one CPU: trace less, such as one process "
+            "or a rarer event, or let it cost more: "
             f"`--bpf-cost {max(10, round(plan.limits.bpf_cost * 4)):g}`"
         )
 

@@ -13,7 +13,7 @@ from toolkit.choose import choose, judge_all
 from toolkit.cli import render
 from toolkit.cli.names import complete_tool
 from toolkit.cli.session import Session, open_session
-from toolkit.launch.guard import RISK_WORDS
+from toolkit.launch.policy import RISK_WORDS
 from toolkit.model import Arguments, Basis, Choice, Judged, Status, Tool, Value, Variant, Verdict
 from toolkit.paths import Paths
 

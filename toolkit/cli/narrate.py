@@ -57,6 +57,14 @@ def describe_doubts(plan: Plan) -> Iterator[str]:
         yield f"the arguments ask for {asked:g} s, the limit is {plan.deadline:g} s: add `--duration {asked + 5:g}`"
 
 
+def describe_caps(plan: Plan, usual: Limits, wanted: Limits, capped: dict[str, str]) -> Iterator[str]:
+    """The caps of the policy that this run feels: on limits that were asked for, and on its time."""
+    for name, cap in capped.items():
+        felt = plan.deadline >= plan.limits.duration if name == "duration" else False
+        if felt or getattr(wanted, name) != getattr(usual, name):
+            yield f"the policy of this host caps this run at {cap}"
+
+
 def describe_end(result: Result) -> str:
     """How it ended, what it printed and what it cost."""
     parts = [

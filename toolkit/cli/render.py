@@ -120,6 +120,16 @@ def format_percent(share: float) -> str:
     return f"{share:.2f} %" if share < 10 else f"{share:.0f} %"
 
 
+def format_age(seconds: float) -> str:
+    """75 -> 1m15s, 3 h 2 min -> 3h02m, for columns; what is past is 0s."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
+
+
 def format_duration(seconds: float) -> str:
     """0.53 -> 0.5 s, 75 -> 1 min 15 s."""
     if seconds < 60:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
+from contextlib import nullcontext
 
 import click
 from msgspec.structs import replace
@@ -14,24 +11,16 @@ from msgspec.structs import replace
 from toolkit.catalog.query import Asked, resolve_name
 from toolkit.choose import choose
 from toolkit.cli import narrate, render
-from toolkit.cli.gaps import describe_gaps, read_map_keys
 from toolkit.cli.names import complete_tool
 from toolkit.cli.session import Session, open_session
-from toolkit.cli.sinks import Outlet, Tap, open_outlet
-from toolkit.cli.status import Status, open_status
+from toolkit.cli.start import Start, open_attempt, start_detached, start_here
 from toolkit.config import LEAST_MEMORY
-from toolkit.errors import StateError, UsageError
+from toolkit.errors import UsageError
 from toolkit.host.means import find_enforcement
-from toolkit.launch.guard import check_file, check_programs, check_risk
 from toolkit.launch.plan import make_plan
-from toolkit.launch.supervise import supervise
-from toolkit.model import Choice, Facts, Risk, Variant
-from toolkit.recordings.layout import SHAPE, RunRecord
-from toolkit.recordings.write import Recorder, new_id
-from toolkit.remarks import Remarks
-from toolkit.runs import Cost, Limits, Plan, Result
-from toolkit.snapshot.use import use_snapshot
-from toolkit.trials import Points, count_points
+from toolkit.launch.policy import cap_limits
+from toolkit.model import Choice, Risk
+from toolkit.runs import Limits
 
 STDBUF = ("/usr/bin/stdbuf", "/bin/stdbuf")
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -117,10 +106,11 @@ def check_outlet(*, chart: bool, as_json: bool) -> None:
 @click.option(
     "--allow", "-a", multiple=True, type=click.Choice([risk.value for risk in Risk]), help="Accept a risk class."
 )
-@click.option("--force", is_flag=True, help="Start it although the verdict says that it cannot work here.")
+@click.option("--force", is_flag=True, help="Start it although it cannot work here, or the host is too busy.")
 @click.option(
     "--record/--no-record", default=None, help="Keep what it prints; the default, except for sensitive tools."
 )
+@click.option("--detach", is_flag=True, help="Say the run's name once it is on, and let it go on alone (see attach).")
 @click.option("--dry-run", "-n", is_flag=True, help="Print the whole decision and start nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing of our own unless something is wrong.")
 @click.option("--chart", is_flag=True, help="Draw its histograms with percentiles, and a heat map of all intervals.")
@@ -139,6 +129,7 @@ def command(
     allow: tuple[str, ...],
     force: bool,
     record: bool | None,
+    detach: bool,
     dry_run: bool,
     quiet: bool,
     chart: bool,
@@ -159,41 +150,42 @@ def command(
     check_outlet(chart=chart, as_json=as_json)
     session = open_session()
     asked = resolve_name(session.index, tool)
-    check_risk(asked.tool, (*session.settings.allow, *map(Risk, allow)))
-    choice = _choose(session, asked, arguments, force=force)
-    limits = _override(
-        session.settings.limits,
-        duration=duration,
-        grace=grace,
-        output_bytes=None if output_limit is None else output_limit << 20,
-        output_rate=None if output_rate is None else output_rate << 10,
-        memory_bytes=None if memory_limit is None else memory_limit << 20,
-        cpu=cpu_limit,
-        processes=processes,
-        bpf_cost=bpf_cost,
-    )
-    plan = make_plan(
-        asked.tool,
-        choice,
-        limits,
-        session.facts,
-        dict(os.environ),
-        duration=duration,
-        stdbuf=next((path for path in STDBUF if os.access(path, os.X_OK)), ""),
-        as_data=as_json,
-        enforcement=find_enforcement(),
-    )
+    accepted = (*session.settings.allow, *map(Risk, allow))
+    attempt = open_attempt(session, asked, arguments, accepted, force=force, record=record)
+    with nullcontext() if dry_run else attempt.watch():
+        choice = _choose(session, asked, arguments, force=force)
+        decision = attempt.decide(choice.variant.id)
+        wanted = _override(
+            session.settings.limits,
+            duration=duration,
+            grace=grace,
+            output_bytes=None if output_limit is None else output_limit << 20,
+            output_rate=None if output_rate is None else output_rate << 10,
+            memory_bytes=None if memory_limit is None else memory_limit << 20,
+            cpu=cpu_limit,
+            processes=processes,
+            bpf_cost=bpf_cost,
+        )
+        limits, capped = cap_limits(wanted, decision.caps)
+        attempt.plan = plan = make_plan(
+            asked.tool,
+            choice,
+            limits,
+            session.facts,
+            dict(os.environ),
+            duration=None if "duration" in capped else duration,
+            stdbuf=next((path for path in STDBUF if os.access(path, os.X_OK)), ""),
+            as_data=as_json,
+            enforcement=find_enforcement(),
+        )
     if dry_run:
         render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan))
-        for line in narrate.describe_doubts(plan):
-            narrate.warn(line)
+    for line in (*narrate.describe_caps(plan, session.settings.limits, wanted, capped), *narrate.describe_doubts(plan)):
+        narrate.warn(line)
+    if dry_run:
         return 0
-    with use_snapshot(session.paths.snapshots, Path(choice.variant.found.path)):
-        check_file(choice.variant)
-        check_programs(plan)
-        wanted = record if record is not None else Risk.SENSITIVE not in asked.tool.risk
-        recorder = _open_recorder(session, plan, arguments) if wanted else None
-        return _run(session, plan, recorder, quiet=quiet, chart=chart, as_json=as_json)
+    start = Start(session, attempt, plan, record=decision.record, quiet=quiet or as_json, as_json=as_json, chart=chart)
+    return start_detached(start) if detach else start_here(start)
 
 
 def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force: bool) -> Choice:
@@ -211,103 +203,3 @@ def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force
 def _override(limits: Limits, **asked: float | None) -> Limits:
     """The limits with what the options ask for in place of the settings; policy caps the outcome."""
     return replace(limits, **{name: value for name, value in asked.items() if value is not None})
-
-
-def _open_recorder(session: Session, plan: Plan, arguments: tuple[str, ...]) -> Recorder | None:
-    """A recording, or None with a warning: an incident is often a full disk, and the tool must run all the same."""
-    try:
-        free = session.settings.recordings.min_free_mib << 20
-        return Recorder(session.paths.recordings, _describe_run(session, plan, arguments), free)
-    except StateError as error:
-        narrate.warn(f"this run is not recorded: {error.what}")
-        return None
-
-
-def _open_outlet(tap: Tap, plan: Plan, status: Status | None, *, chart: bool, as_json: bool) -> Outlet:
-    if not chart:
-        return open_outlet(tap, status, as_json=as_json)
-    from toolkit.cli.chart import ChartOutlet
-
-    return ChartOutlet(tap, plan.form)
-
-
-def _describe_run(session: Session, plan: Plan, arguments: tuple[str, ...]) -> RunRecord:
-    found = plan.choice.variant.found
-    now = time.time()
-    return RunRecord(
-        shape=SHAPE,
-        id=new_id(plan.tool, now),
-        started=round(now, 3),
-        host=os.uname().nodename,
-        user=_user_name(),
-        kernel=session.facts.release,
-        tool=plan.tool,
-        category=plan.category,
-        variant=plan.choice.variant.id,
-        engine=found.engine,
-        revision=found.revision,
-        path=found.path,
-        sha256=plan.choice.variant.sha256,
-        argv=plan.argv,
-        arguments=arguments,
-        why=plan.choice.why,
-        verdict=plan.choice.verdict,
-        deadline=plan.deadline,
-        asked=plan.asked,
-        output_bytes=plan.limits.output_bytes,
-        grace=plan.limits.grace,
-        nice=plan.limits.nice,
-        limits=plan.limits,
-        enforcement=plan.enforcement,
-        form=plan.form,
-    )
-
-
-def _user_name() -> str:
-    """Who runs this: the person behind sudo, if there is one. A note, not a proof: only the uid is enforced."""
-    import pwd
-
-    uid = os.environ.get("SUDO_UID", "") if os.getuid() == 0 else ""
-    number = int(uid) if uid.isdigit() else os.getuid()
-    try:
-        return pwd.getpwuid(number).pw_name
-    except (KeyError, OverflowError):
-        return str(number)
-
-
-def _run(session: Session, plan: Plan, recorder: Recorder | None, *, quiet: bool, chart: bool, as_json: bool) -> int:
-    quiet = quiet or as_json
-    points = count_attached(session.facts, plan.choice.variant)
-    remarks = Remarks(read_map_keys(plan))
-    status = None if quiet or chart else open_status(plan.deadline, points)  # a heat map stands where the line would
-    outlet = _open_outlet(Tap(recorder, plan.form, remarks), plan, status, chart=chart, as_json=as_json)
-    outlet.start(plan)
-    if not quiet:
-        narrate.say(narrate.describe_start(plan))
-    for line in narrate.describe_doubts(plan):
-        narrate.warn(line)
-    result: Result = supervise(plan, outlet.sinks())
-    outlet.finish(result)
-    for line in narrate.describe_trouble(plan, result, recorder.problem if recorder else ""):
-        narrate.warn(line)
-    for line in describe_gaps(plan, result, remarks, points(result.cost)):
-        narrate.warn(line)
-    if not quiet:
-        narrate.say(narrate.describe_end(result))
-        if outlet.folded:
-            narrate.say(
-                f"{outlet.folded} lines of compiler warnings are folded (toolkit recordings show --stderr last)"
-            )
-        if recorder:
-            narrate.say(f"recorded as {recorder.path.name} (toolkit recordings show last)")
-    return result.status
-
-
-def count_attached(facts: Facts, variant: Variant) -> Callable[[Cost], Points]:
-    """A function that tells what of a variant is attached; it counts anew only when something came or went."""
-
-    @cache
-    def count(attached: tuple[str, ...]) -> Points:
-        return count_points(variant, facts, attached)
-
-    return lambda cost: Points() if cost.unknown else count(cost.attached)

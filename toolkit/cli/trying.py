@@ -17,7 +17,8 @@ from toolkit.choose import Misfit, fit_arguments
 from toolkit.cli.session import Session
 from toolkit.compat import find_missing_rights, judge
 from toolkit.errors import CannotRun, StateError, ToolkitError
-from toolkit.launch.guard import GATED, find_pressure
+from toolkit.launch.guard import find_pressure
+from toolkit.launch.policy import GATED
 from toolkit.launch.trial import try_variant
 from toolkit.launch.workload import workload
 from toolkit.lock import hold_lock

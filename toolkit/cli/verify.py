@@ -25,7 +25,7 @@ from toolkit.cli.trying import (
 )
 from toolkit.cli.verify_report import format_proposal, format_row, format_summary, make_document
 from toolkit.errors import CannotRun, UsageError
-from toolkit.launch.guard import GATED
+from toolkit.launch.policy import GATED
 from toolkit.model import Risk
 from toolkit.runs import Observed
 from toolkit.trials import differs

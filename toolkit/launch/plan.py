@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from toolkit.errors import CannotRun
 from toolkit.model import Choice, Engine, Facts, Risk, Tool
 from toolkit.runs import Enforcement, Form, Limits, Plan
@@ -12,10 +14,24 @@ START_MARGIN = 10.0
 
 # Where a root shell finds programs; never the caller's PATH, which may name folders that others can write.
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# What else a tool may see of the caller's environment: how to show times, and the engines' own settings.
+# What else a tool may see of the caller's environment: how to show times, and sizes and switches of bpftrace. Not its
+# variables that name files which it would read, compile or run as root: BPFTRACE_BTF, _KERNEL_BUILD, _KERNEL_SOURCE,
+# _OBJCOPY, _VMLINUX, and those of its tests.
 PASSED_ON = ("TZ", "TERM", "COLUMNS", "LINES")
-PASSED_PREFIXES = ("BPFTRACE_",)
 NOTHING = Enforcement()
+PASSED_TO_BPFTRACE = frozenset(
+    (
+        *("STRLEN", "MAX_STRLEN", "MAP_KEYS_MAX", "MAX_MAP_KEYS", "MAX_PROBES", "MAX_BPF_PROGS", "LOG_SIZE"),
+        *("PERF_RB_PAGES", "CAT_BYTES_MAX", "MAX_CAT_BYTES", "NODE_MAX", "MAX_AST_NODES", "MAX_TYPE_RES_ITERATIONS"),
+        *("NO_CPP_DEMANGLE", "CPP_DEMANGLE", "NO_USER_SYMBOLS", "SHOW_DEBUG_INFO", "CACHE_USER_SYMBOLS"),
+        *("LAZY_SYMBOLICATION", "USE_BLAZESYM", "STACK_MODE", "STR_TRUNC_TRAILER", "ON_STACK_LIMIT"),
+        *("MISSING_PROBES", "PRINT_MAPS_ON_EXIT", "COLOR"),
+    )
+)
+# A value that cannot be a path, nor command a terminal.
+PLAIN = re.compile(r"[\w.:+-]{1,40}", re.ASCII)
+# TZ may name a file, also by a colon before it: only one of the system's zones.
+ZONE = re.compile(r"(?!.*\.\.)[A-Za-z][\w+/,.:-]{0,60}", re.ASCII)
 
 
 def make_plan(
@@ -112,8 +128,7 @@ def _engine_argv(engine: Engine, facts: Facts) -> tuple[str, ...]:
 
 def build_environment(environ: dict[str, str]) -> dict[str, str]:
     """The environment of a tool: built, not inherited, so that a caller's variables cannot change what root runs."""
-    passed = {name: environ[name] for name in PASSED_ON if name in environ}
-    passed |= {name: value for name, value in environ.items() if name.startswith(PASSED_PREFIXES)}
+    passed = {name: value for name, value in environ.items() if _is_passed(name, value)}
     # 83 of BCC's 105 Python tools never flush; unbuffered, each interval shows when it is printed.
     fixed = {
         "PATH": SAFE_PATH,
@@ -123,3 +138,10 @@ def build_environment(environ: dict[str, str]) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     return {"TERM": "dumb", **passed, **fixed}
+
+
+def _is_passed(name: str, value: str) -> bool:
+    if name == "TZ":
+        return ZONE.fullmatch(value) is not None
+    known = name in PASSED_ON or (name.removeprefix("BPFTRACE_") in PASSED_TO_BPFTRACE and name.startswith("BPFTRACE_"))
+    return known and PLAIN.fullmatch(value) is not None

@@ -43,7 +43,7 @@ class Sinks:
     function that they get whether to give up. `enough` says after a sample of the cost whether the run has done what
     it was for: it is then stopped as if its time were over. `pause` is called about once a second, with and for the
     same as `stdout`: what waits for the next line of a tool that has none for now can be shown. `lost` tells how many
-    events the engine said it lost.
+    events the engine said it lost. `started` is called once the tool has been started.
     """
 
     stdout: Callable[[bytes, Callable[[], bool]], str]
@@ -52,6 +52,7 @@ class Sinks:
     enough: Callable[[Cost], bool] = lambda _: False
     pause: Callable[[Callable[[], bool]], str] = lambda _: ""
     lost: Callable[[], int] = lambda: 0
+    started: Callable[[], None] = lambda: None
 
 
 def supervise(plan: Plan, sinks: Sinks) -> Result:
@@ -204,6 +205,7 @@ class Run:
                 self._unheld = rest
             elif word == "started":
                 self._tool = int(rest)
+                self._sinks.started()
             elif word == "ended":
                 self._tool_status, self._ended = int(rest), True
             elif word == "stuck":

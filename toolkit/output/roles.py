@@ -23,6 +23,7 @@ COUNTING = re.compile(
 )
 AVERAGES = re.compile(r"AVG|AVERAGE|MEAN|P\d\d|MIN|MAX|LAT|%|RATE|RATIO|DELTA|DUR|AGE")
 CLOCK = re.compile(r"\[?\d{1,2}:\d{2}:\d{2}(\.\d+)?\]?|\d+\.\d{6,}|0x[0-9a-f]+|[0-9a-f]{12,16}")
+UNKNOWN = frozenset({"", "-", "?", "n/a", "N/A"})
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?%?")
 
 
@@ -42,11 +43,10 @@ def find_roles(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[R
 
 def _find_role(name: str, cells: Sequence[str]) -> Role:
     plain = re.sub(r"[(\[].*", "", name).strip().upper().lstrip("@")
-    filled = [cell for cell in cells if cell]
+    filled = [cell for cell in cells if cell not in UNKNOWN]
     if TIMES.fullmatch(plain) or PASSING.fullmatch(plain) or (filled and all(map(CLOCK.fullmatch, filled))):
         return Role.PASSING
     numbers = sum(read_number(cell) is not None for cell in filled)
-    # A dash or a question mark among numbers is one that was not known.
     if NAMING.fullmatch(plain) or not filled or numbers * 10 < len(filled) * 9:
         return Role.KEY
     if AVERAGES.search(plain):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from toolkit.output.chart import label_slot, show_percentile
 from toolkit.output.distribution import count_in, merge, total
@@ -60,50 +60,47 @@ def _draw_bars(rows: Sequence[Slot]) -> str:
 def _draw_heat(series: Series, intervals: int, rows: Sequence[Slot]) -> str:
     if len(series.columns) < 2:
         return ""
-    joined = -(-len(series.columns) // MOST_COLUMNS)
-    each = series.each * joined
-    columns = -(-intervals // each)
-    counts: dict[int, list[int]] = {}
+    each = series.each * -(-len(series.columns) // MOST_COLUMNS)  # intervals in a column
+    columns: dict[int, list[int]] = {}
     for at, one in series.columns.items():
-        column = counts.setdefault(at // joined, [0] * len(rows))
+        column = columns.setdefault(at * series.each // each, [0] * len(rows))
         for row, count in enumerate(count_in(one, rows)):
             column[row] += count
-    most = max((count for column in counts.values() for count in column), default=0)
-    cells: list[str] = []
-    for at, column in counts.items():
-        for row, count in enumerate(column):
-            if count > 0:
-                y = (len(rows) - 1 - row) * CELL
-                shown = tag("title", escape(f"{label_slot(rows[row])}: {count:,}, interval {at * each + 1}"))
-                cells.append(
-                    tag(
-                        "rect",
-                        shown,
-                        x=percent(at / columns),
-                        y=y,
-                        width=percent(1 / columns),
-                        height=CELL,
-                        fill_opacity=shade(count, most),
-                        class_="bar",
-                    )
-                )
-    height = len(rows) * CELL
-    labels = tag(
-        "svg",
-        "".join(
-            tag("text", escape(label_slot(row)), x="100%", y=(len(rows) - at) * CELL - 3, text_anchor="end")
-            for at, row in enumerate(rows)
-        ),
-        width=max((len(label_slot(row)) for row in rows), default=0) * 7 + 4,
-        height=height,
-    )
-    picture = tag("svg", "".join(cells), width="100%", height=height, role="img", class_="field")
+    most = max(map(max, columns.values()))
+    cells = "".join(_draw_cells(columns, rows, each, -(-intervals // each)))
+    picture = tag("svg", cells, width="100%", height=len(rows) * CELL, role="img", class_="field")
     many = f"{each} intervals a column" if each > 1 else "one interval a column"
     return (
         tag("h3", "Over time")
         + tag("p", f"Left to right, {many}; the darker, the more, up to {most:,}.", class_="note")
-        + tag("div", labels + tag("div", picture, class_="wide"), class_="heat")
+        + tag("div", _draw_labels(rows) + tag("div", picture, class_="wide"), class_="heat")
     )
+
+
+def _draw_cells(columns: Mapping[int, Sequence[int]], rows: Sequence[Slot], each: int, width: int) -> Iterator[str]:
+    most = max(map(max, columns.values()))
+    for at, column in columns.items():
+        for row, count in enumerate(column):
+            if count > 0:
+                yield tag(
+                    "rect",
+                    tag("title", escape(f"{label_slot(rows[row])}: {count:,}, interval {at * each + 1}")),
+                    x=percent(at / width),
+                    y=(len(rows) - 1 - row) * CELL,
+                    width=percent(1 / width),
+                    height=CELL,
+                    fill_opacity=shade(count, most),
+                    class_="bar",
+                )
+
+
+def _draw_labels(rows: Sequence[Slot]) -> str:
+    labels = [label_slot(row) for row in rows]
+    drawn = (
+        tag("text", escape(label), x="100%", y=(len(rows) - at) * CELL - 3, text_anchor="end")
+        for at, label in enumerate(labels)
+    )
+    return tag("svg", "".join(drawn), width=max(map(len, labels), default=0) * 7 + 4, height=len(rows) * CELL)
 
 
 def shade(count: int, most: int) -> float:
