@@ -130,11 +130,21 @@ def _admit(start: Start) -> Iterator[str]:
             if not attempt.request.force:
                 check_rights(plan.choice.variant, start.session.facts)
                 check_pressure(attempt.policy.pressure)
-            held.enter_context(register(paths.runs, _describe_entry(start, name), plan.limits))
+            _register(start, name, held)
             attempt.allow(name if start.record else "")
         if attempt.problem:
             _warn(start, attempt.problem)
         yield name
+
+
+def _register(start: Start, name: str, held: ExitStack) -> None:
+    """Take a slot; where the register cannot be written, as on a full disk, the tool that shows why runs anyway."""
+    try:
+        held.enter_context(register(start.session.paths.runs, _describe_entry(start, name), start.plan.limits))
+    except StateError as error:
+        if start.detached:  # nobody could find it
+            raise
+        narrate.warn(f"toolkit ps will not show this run: {error.what}")
 
 
 def _describe_entry(start: Start, name: str) -> Entry:
@@ -158,7 +168,7 @@ def _describe_entry(start: Start, name: str) -> Entry:
 def _open_recorder(start: Start, name: str) -> Recorder | None:
     """A recording, or None with a warning: an incident is often a full disk, and the tool must run all the same."""
     try:
-        free = start.session.settings.recordings.min_free_mib << 20
+        free = max(start.session.settings.recordings.min_free_mib << 20, start.plan.limits.free_bytes)
         return Recorder(start.session.paths.recordings, _describe_run(start, name), free)
     except StateError as error:
         if start.detached:  # nobody would ever see what it prints
