@@ -138,13 +138,7 @@ class Decision(Value, frozen=True):
 
 def decide(policy: Policy, request: Request, groups: Callable[[], Set[str]]) -> Decision:
     """Decide one request; `groups` tells those of the person, and is asked only when a rule names one."""
-    known: list[Set[str]] = []
-
-    def ask_groups() -> Set[str]:
-        known.append(known[0] if known else groups())
-        return known[0]
-
-    rule = next((one for one in policy.rules if matches(one, request, ask_groups)), None)
+    rule = next((one for one in policy.rules if matches(one, request, groups)), None)
     if rule is None and policy.default is Default.DENY:
         return _refuse(Rule(), f"no rule of {policy.path} is about {request.user} running {request.tool.name}", ASK)
     rule = rule or Rule()
