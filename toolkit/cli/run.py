@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from toolkit.catalog.query import Asked, resolve_name
 from toolkit.choose import choose
 from toolkit.cli import narrate, render
+from toolkit.cli.attempts import open_attempt
 from toolkit.cli.names import complete_tool
 from toolkit.cli.session import Session, open_session
-from toolkit.cli.start import Start, open_attempt, start_detached, start_here
+from toolkit.cli.start import Start, start_detached, start_here
 from toolkit.config import LEAST_MEMORY
 from toolkit.errors import UsageError
 from toolkit.host.means import find_enforcement
@@ -151,8 +152,10 @@ def command(
     session = open_session()
     asked = resolve_name(session.index, tool)
     accepted = (*session.settings.allow, *map(Risk, allow))
-    attempt = open_attempt(session, asked, arguments, accepted, force=force, record=record)
+    attempt = open_attempt(session, asked.tool, arguments, accepted, force=force, record=record)
     with nullcontext() if dry_run else attempt.watch():
+        permitted = attempt.permit(one.id for one in asked.variants)
+        asked = replace(asked, variants=tuple(one for one in asked.variants if one.id in permitted))
         choice = _choose(session, asked, arguments, force=force)
         decision = attempt.decide(choice.variant.id)
         wanted = _override(

@@ -102,8 +102,8 @@ def _read_interpreter(path: str) -> tuple[str, ...]:
     try:
         with open_regular(path) as file:
             line = file.readline(LONGEST_FIRST_LINE)
-    except OSError as error:
-        raise CannotRun(f"cannot read {path}: {error.strerror}") from error
+    except OSError:
+        return ()  # check_file reads it too, and says so
     words = os.fsdecode(line[2:]).split() if line.startswith(b"#!") else []
     if words[:1] != ["/usr/bin/env"]:
         return tuple(words[:1])
