@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from pathlib import Path
 
 import pytest
 
-from toolkit.launch.policy import Caps, Policy
+from tests.conftest import ROOT
+from toolkit.launch.policy import Caps, Policy, Request, decide
+from toolkit.model import Tool
 from toolkit.policies import PolicyError, load_policy
 
 GOOD = """\
@@ -114,3 +117,14 @@ def test_one_that_this_user_cannot_see_is_not_taken_for_none(tmp_path: Path) -> 
             load_policy(closed / "policy.yaml")
     finally:
         os.seteuid(0)
+
+
+def test_the_example_of_the_readme_is_good(tmp_path: Path) -> None:
+    section = (ROOT / "README.md").read_text().partition("## Policy\n")[2].partition("\n## ")[0]
+    example = section.partition("\n\n    ")[2].partition("\n\nCaps")[0]
+    policy = load_policy(write(tmp_path, textwrap.dedent(f"    {example}\n")))
+    assert [rule.name for rule in policy.rules] == ["no-payloads", "sre", "dev"]
+    tool = Tool(name="runqlat", category="cpu")
+    for arguments, allowed in (((), True), (("10", "1"), True), (("-p", "1"), False)):
+        request = Request(user="ada", uid=1, tool=tool, arguments=arguments)
+        assert decide(policy, request, lambda: frozenset({"dev"})).allowed is allowed

@@ -95,7 +95,7 @@ def test_an_engine_that_others_can_write_is_not_started(tmp_path: os.PathLike[st
     with open(engine, "w") as file:
         file.write("")
     os.chmod(engine, 0o775)
-    plan = msgspec.structs.replace(plan_for("/usr/sbin/tool"), argv=(engine, "/usr/sbin/tool"))
+    plan = msgspec.structs.replace(plan_for("/usr/bin/true"), argv=(engine, "/usr/bin/true"))
     with pytest.raises(CannotRun, match="is not safe to run"):
         check_programs(plan)
-    check_programs(msgspec.structs.replace(plan, argv=("/usr/bin/env", "/usr/sbin/tool")))
+    check_programs(msgspec.structs.replace(plan, argv=("/usr/bin/env", "/usr/bin/true")))

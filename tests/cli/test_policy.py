@@ -61,6 +61,17 @@ def test_a_person_behind_sudo_is_refused_and_it_is_written_down(toolkit: Toolkit
     assert not (policy.parent / "state" / "recordings").exists()
 
 
+def test_a_variant_that_may_not_run_is_passed_over_for_one_that_may(toolkit: Toolkit, policy: Path) -> None:
+    chosen = json.loads(toolkit("run", "--dry-run", "--json", "biolatency").stdout)["choice"]["variant"]["found"]
+    policy.write_text(f"rules:\n  a:\n    tools: ['{chosen['upstream']}/*']\n    deny: true\n")
+    other = json.loads(toolkit("run", "--dry-run", "--json", "biolatency").stdout)["choice"]["variant"]["found"]
+    assert other["upstream"] != chosen["upstream"]
+    assert f"{other['upstream']}/biolatency" in toolkit("policy", "check", "root", "biolatency").stdout
+    pinned = toolkit("run", f"{chosen['upstream']}/biolatency")
+    assert pinned.returncode == 126
+    assert "(rule a)" in pinned.stderr
+
+
 def test_no_option_goes_over_a_cap(toolkit: Toolkit, policy: Path) -> None:
     done = toolkit("run", "--dry-run", "--json", "-d", "600", "inhouse/execsnoop")
     plan = json.loads(done.stdout)
@@ -165,3 +176,12 @@ def test_toolkit_home_is_no_way_around_the_systems_policy(toolkit: Toolkit, poli
     assert status == "status 126", done.stderr
     assert "no rule of /etc/toolkit/policy.yaml is about nobody running execsnoop" in done.stderr
     assert json.loads(line)["decision"] == "refused"
+
+
+def test_a_trial_is_held_to_the_policy_and_written_down(toolkit: Toolkit, policy: Path) -> None:
+    tried = json.loads(toolkit("verify", "--json", "inhouse/opensnoop", environ={"SUDO_UID": "65534"}).stdout)
+    (trial,) = tried["trials"]
+    assert trial["verdict"] == "untested"
+    assert "rule nobody-sees-files" in trial["reason"]
+    (line,) = read_audit(policy)
+    assert (line["decision"], line["variant"]) == ("refused", "inhouse/opensnoop")

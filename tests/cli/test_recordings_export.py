@@ -18,6 +18,7 @@ from toolkit.cli.recordings.diff_report import show_factor, show_number
 from toolkit.cli.recordings.export import FORMATS, write_file
 from toolkit.errors import StateError
 from toolkit.recordings.write import Recorder
+from toolkit.runs import Form
 
 ROWS = ("     0 -> 1   : {}   |**  |", "     2 -> 3   : {}   |****|", "     4 -> 7   : {}   |*   |")
 
@@ -126,6 +127,20 @@ def test_diff_says_what_moved_and_what_differs_in_the_runs(toolkit: Toolkit, fol
     (pair,) = found["comparison"]["histograms"]
     assert (pair["before"]["count"], pair["after"]["count"], pair["factor"]) == (120, 1200, 5.0)
     assert {one["name"] for one in found["changes"]} == {"kernel", "variant"}
+
+
+def test_diff_of_tables_shows_the_rows_that_changed(toolkit: Toolkit, folder: Path) -> None:
+    for day, counts in ((21, {"dd": 5, "cp": 100}), (22, {"dd": 50, "cp": 101, "mv": 7})):
+        run = msgspec.structs.replace(make_run(f"202611{day}T100000Z-x-00{day}"), form=Form.BPFTRACE_JSON)
+        recorder = Recorder(folder, run)
+        recorder.take_output("O", json.dumps({"type": "map", "data": {"@io": counts}}).encode() + b"\n")
+        recorder.finish(RESULT)
+    shown = toolkit("recordings", "diff", "20261121").stdout
+    assert "@io  by key; 1 added" in shown
+    assert [line.split() for line in shown.splitlines() if line.startswith("  ")][1:] == [
+        ["dd", "5", "50", "x10.0"],
+        ["mv", "-", "7", "added"],
+    ]
 
 
 def test_diff_says_when_nothing_is_data_and_when_both_are_the_same(toolkit: Toolkit, folder: Path) -> None:

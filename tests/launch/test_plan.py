@@ -83,6 +83,32 @@ def test_the_environment_is_built_not_inherited() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BPFTRACE_KERNEL_SOURCE", "/tmp/evil"),  # what it would compile
+        ("BPFTRACE_KERNEL_BUILD", "/tmp/evil"),
+        ("BPFTRACE_BTF", "/tmp/evil"),  # what it would read
+        ("BPFTRACE_VMLINUX", "/tmp/evil"),
+        ("BPFTRACE_OBJCOPY", "/tmp/evil"),  # what it would start
+        ("BPFTRACE_AVAILABLE_FUNCTIONS_TEST", "1"),
+        ("BPFTRACE_STRLEN", "64 /etc/shadow"),
+        ("BPFTRACE_STR_TRUNC_TRAILER", "\x1b[2J"),
+        ("TZ", "/etc/shadow"),
+        ("TZ", ":/etc/shadow"),
+        ("TZ", "Europe/../../../etc/shadow"),
+        ("TERM", "../../tmp/evil"),
+    ],
+)
+def test_what_names_a_file_is_not_passed_on(name: str, value: str) -> None:
+    assert build_environment({name: value}).get(name) in (None, "dumb")
+
+
+@pytest.mark.parametrize(("name", "value"), [("TZ", "Europe/Berlin"), ("TZ", "CET-1CEST,M3.5.0"), ("TERM", "xterm")])
+def test_how_times_and_terminals_are_shown_is_passed_on(name: str, value: str) -> None:
+    assert build_environment({name: value})[name] == value
+
+
+@pytest.mark.parametrize(
     ("wanted", "asked_for", "ends_itself", "decided"),
     [
         (None, None, False, (60.0, False)),  # nothing asked: the limit

@@ -204,3 +204,11 @@ def test_junk_in_the_register_is_passed_over(tmp_path: Path, junk: bytes) -> Non
     with register(tmp_path, ENTRY, Limits()):
         assert list_runs(tmp_path) == (ENTRY,)
     assert Path("/etc/passwd").exists()
+
+
+def test_a_run_goes_on_where_the_register_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "bad" / ".lock").mkdir(parents=True, mode=0o700)
+    with register(tmp_path / "bad", ENTRY, Limits()) as problem:
+        assert "`toolkit ps` does not show this run" in problem
+    with register(tmp_path / "runs", ENTRY, Limits()) as problem:
+        assert problem == ""

@@ -107,7 +107,12 @@ def test_columns_tell_rows_apart_add_up_or_have_a_mean() -> None:
     roles = dict(zip(columns.split(), find_roles(columns.split(), rows), strict=True))
     assert {name for name, role in roles.items() if role is Role.KEY} == {"COMM", "DISK", "T", "ERR"}
     assert {name for name, role in roles.items() if role is Role.PASSING} == {"TIME", "PID"}
-    assert roles["BYTES"] is Role.SUM
+    assert (roles["BYTES"], roles["LAT(ms)"]) == (Role.SUM, Role.MEAN)
+    assert find_roles(("READ/s", "READS", "CACHED_MB"), (("1", "2", "3"),)) == (Role.MEAN, Role.SUM, Role.MEAN)
+
+
+def test_a_column_of_numbers_with_some_unknown_is_one_of_numbers() -> None:
+    assert find_roles(("LAT(ms)", "NAME"), [("-", "1"), ("0.3", "x"), ("?", "2")]) == (Role.MEAN, Role.KEY)
 
 
 def test_rows_with_the_same_key_are_held_together_whatever_their_pid() -> None:
@@ -144,6 +149,13 @@ def test_stacks_compare_by_share_and_tell_which_functions_grew() -> None:
 def test_a_function_that_calls_itself_counts_once() -> None:
     (pair,) = hold([make_stacks(f_f_f=5)], [make_stacks(f_f_f=5)]).stacks
     assert [(frame.name, frame.before) for frame in pair.frames] == [("f", 5)]
+
+
+def test_the_pid_behind_a_process_is_no_difference() -> None:
+    before = Stacks(offset=0, size=0, title="", stacks=(Stack(frames=("f",), count=1, key="tar [77]"),))
+    after = Stacks(offset=0, size=0, title="", stacks=(Stack(frames=("f",), count=1, key="tar [9]"),))
+    (pair,) = hold([before], [after]).stacks
+    assert [(one.key, one.before, one.after) for one in pair.stacks] == [("tar", 1, 1)]
 
 
 def test_values_have_a_mean_and_losses_are_told() -> None:

@@ -6,8 +6,10 @@ import grp
 import pwd
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import cache
 
 import click
+from msgspec.structs import replace
 
 from toolkit.catalog.query import resolve_name
 from toolkit.choose import choose
@@ -67,7 +69,9 @@ def check_command(
     if user and not tool:
         raise UsageError("which tool?", fix="toolkit policy check USER TOOL [ARGUMENTS]")
     accepted = (*session.settings.allow, *map(Risk, allow))
-    request = _make_request(session, user, tool, arguments, accepted, force=force, record=record) if tool else None
+    request = (
+        _make_request(session, policy, user, tool, arguments, accepted, force=force, record=record) if tool else None
+    )
     decision = decide(policy, request, lambda: list_groups(request.uid)) if request else None
     if as_json:
         variant = request.variant if request else ""
@@ -90,6 +94,7 @@ def check_command(
 
 def _make_request(
     session: Session,
+    policy: Policy,
     user: str,
     tool: str,
     arguments: tuple[str, ...],
@@ -99,17 +104,22 @@ def _make_request(
     record: bool | None,
 ) -> Request:
     asked = resolve_name(session.index, tool)
-    chosen = choose(asked.variants, session.facts, arguments, pinned=asked.pinned, force=force, trials=session.trials)
-    return Request(
+    request = Request(
         user=user,
         uid=_find_uid(user),
         tool=asked.tool,
-        variant=chosen.choice.variant.id if chosen.choice else "",
         arguments=arguments,
         accepted=accepted,
         force=force,
         record=record,
     )
+    # As `run` does: of the variants that may run, the one that fits best.
+    groups = cache(lambda: list_groups(request.uid))
+    each = {one.id: decide(policy, replace(request, variant=one.id), groups) for one in asked.variants}
+    permitted = tuple(one for one in asked.variants if each[one.id].allowed)
+    chosen = choose(permitted, session.facts, arguments, pinned=asked.pinned, force=force, trials=session.trials).choice
+    first = (permitted or asked.variants)[:1]
+    return replace(request, variant=chosen.variant.id if chosen else first[0].id if first else "")
 
 
 def _find_uid(user: str) -> int:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import click
 
-from toolkit.catalog.query import Asked
 from toolkit.cli import narrate, render
 from toolkit.cli.gaps import describe_gaps, read_map_keys
 from toolkit.cli.session import Session
@@ -21,14 +20,11 @@ from toolkit.cli.sinks import Outlet, Tap, open_outlet
 from toolkit.cli.status import Status, open_status
 from toolkit.errors import StateError, ToolkitError, UsageError
 from toolkit.launch.attempt import Attempt
-from toolkit.launch.audit import find_person
 from toolkit.launch.detach import Tell, Told, detach
 from toolkit.launch.guard import check_file, check_pressure, check_programs, check_rights
-from toolkit.launch.policy import Request
 from toolkit.launch.register import LONGEST, Entry, register
 from toolkit.launch.supervise import supervise
-from toolkit.model import Facts, Risk, Value, Variant
-from toolkit.policies import load_policy
+from toolkit.model import Facts, Value, Variant
 from toolkit.recordings.layout import SHAPE, RunRecord
 from toolkit.recordings.write import Recorder, new_id
 from toolkit.remarks import Remarks
@@ -59,29 +55,6 @@ class Start:
     detached: bool = False
     tell: Tell = lambda _: None
     warnings: list[str] = field(default_factory=list)  # of a detached run, until it is told
-
-
-def open_attempt(
-    session: Session,
-    asked: Asked,
-    arguments: tuple[str, ...],
-    accepted: tuple[Risk, ...],
-    *,
-    force: bool,
-    record: bool | None,
-) -> Attempt:
-    """What somebody wants, held against this host's policy. Raises PolicyError."""
-    person = find_person(os.environ)
-    request = Request(
-        user=person.user,
-        uid=person.uid,
-        tool=asked.tool,
-        arguments=arguments,
-        accepted=accepted,
-        force=force,
-        record=record,
-    )
-    return Attempt(session.paths, load_policy(session.paths.policy), person, request)
 
 
 def start_here(start: Start) -> int:
@@ -130,10 +103,10 @@ def _admit(start: Start) -> Iterator[str]:
             if not attempt.request.force:
                 check_rights(plan.choice.variant, start.session.facts)
                 check_pressure(attempt.policy.pressure)
-            held.enter_context(register(paths.runs, _describe_entry(start, name), plan.limits))
+            missing = held.enter_context(register(paths.runs, _describe_entry(start, name), plan.limits))
             attempt.allow(name if start.record else "")
-        if attempt.problem:
-            _warn(start, attempt.problem)
+        for problem in filter(None, (missing, attempt.problem)):
+            _warn(start, problem)
         yield name
 
 
@@ -158,8 +131,7 @@ def _describe_entry(start: Start, name: str) -> Entry:
 def _open_recorder(start: Start, name: str) -> Recorder | None:
     """A recording, or None with a warning: an incident is often a full disk, and the tool must run all the same."""
     try:
-        free = start.session.settings.recordings.min_free_mib << 20
-        return Recorder(start.session.paths.recordings, _describe_run(start, name), free)
+        return Recorder(start.session.paths.recordings, _describe_run(start, name), start.plan.limits.free_bytes)
     except StateError as error:
         if start.detached:  # nobody would ever see what it prints
             raise

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from toolkit.catalog.arguments import load_arguments
 from toolkit.catalog.query import resolve_name
 from toolkit.choose import Misfit, fit_arguments
+from toolkit.cli.attempts import open_attempt
 from toolkit.cli.session import Session
 from toolkit.compat import find_missing_rights, judge
 from toolkit.errors import CannotRun, StateError, ToolkitError
@@ -210,6 +211,7 @@ def _try_one(session: Session, one: Candidate, rules: Rules, pid: int, caught: C
     arguments = tuple(argument.replace("{pid}", str(pid)) for argument in one.arguments)
     choice = Choice(variant=one.variant, verdict=one.predicted, arguments=arguments, why="a trial")
     try:
+        _ask_policy(session, one, arguments, rules)
         with use_snapshot(session.paths.snapshots, Path(one.variant.found.path)):
             trial = try_variant(
                 one.tool, choice, session.facts, name_kernel(), rules.seconds, lambda: bool(caught.number)
@@ -224,6 +226,14 @@ def _try_one(session: Session, one: Candidate, rules: Rules, pid: int, caught: C
     trial = replace(trial, arguments=one.arguments)  # the PID is another one each time
     keep_trial(session.paths.verified, trial)
     return Tried(candidate=one, trial=trial)
+
+
+def _ask_policy(session: Session, one: Candidate, arguments: tuple[str, ...], rules: Rules) -> None:
+    """A trial starts a tool as a run does, so it is decided and written down as one. Raises CannotRun."""
+    attempt = open_attempt(session, one.tool, arguments, rules.allowed)
+    with attempt.watch():
+        attempt.decide(one.variant.id)
+    attempt.allow("")
 
 
 def find_exclusion(one: Candidate, rules: Rules) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -26,15 +26,32 @@ class Attempt:
         self.plan: Plan | None = None
         self.problem = ""  # why the log could not be written
         self._log = paths.audit
+        self._groups: frozenset[str] | None = None
         self._decision = Decision(allowed=False, why="")
+
+    def permit(self, variants: Iterable[str]) -> frozenset[str]:
+        """Those of these variants that may run. Raises CannotRun when none may."""
+        judged = {one: self._judge(one) for one in variants}
+        permitted = frozenset(one for one, decision in judged.items() if decision.allowed)
+        if judged and not permitted:
+            self.decide(next(iter(judged)))
+        return permitted
 
     def decide(self, variant: str) -> Decision:
         """What the policy says of this variant. Raises CannotRun when it may not run."""
         self.request = replace(self.request, variant=variant)
-        self._decision = decide(self.policy, self.request, lambda: list_groups(self.person.uid))
+        self._decision = self._judge(variant)
         if not self._decision.allowed:
             raise CannotRun(self._decision.why, fix=self._decision.fix)
         return self._decision
+
+    def _judge(self, variant: str) -> Decision:
+        return decide(self.policy, replace(self.request, variant=variant), self._ask_groups)
+
+    def _ask_groups(self) -> frozenset[str]:
+        if self._groups is None:  # once: they may come over the network
+            self._groups = list_groups(self.person.uid)
+        return self._groups
 
     @contextmanager
     def watch(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from toolkit.command import capture_command
@@ -21,6 +22,7 @@ PREFIX = "toolkit-"  # of a cgroup's name; the run's mark follows
 SCOPE = ".scope"
 PERIOD = 100_000  # microseconds for which a CPU quota is given
 EMPTYING = 5.0  # seconds for which processes that keep forking are chased
+REMOVING = 1.0  # seconds until an empty cgroup is gone
 SCOPE_PATIENCE = 3.0  # seconds that systemd gets to move the tool
 SYSTEMD = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
 
@@ -79,12 +81,9 @@ class Group:
 
     def _ask_systemd(self, limits: Limits) -> None:
         """Have systemd make a scope of this process; what it does not take, it refuses as a whole."""
-        capture_command(scope_call(self.name, os.getpid(), limits), seconds=SCOPE_PATIENCE)
-        end = time.monotonic() + SCOPE_PATIENCE
-        while self.name not in _text("/proc/self/cgroup"):
-            if time.monotonic() > end:
-                return  # the keeper sees that it is not held, and watches it
-            time.sleep(0.005)
+        asked = capture_command(scope_call(self.name, os.getpid(), limits), seconds=SCOPE_PATIENCE)
+        if not (asked.ok and _wait(lambda: self.holds(os.getpid()))):
+            return  # the keeper sees that it is not held, and watches it
         with suppress(OSError):  # as one: what is left of a tool whose child was killed is of no use
             _write(f"{self._memory}/memory.oom.group", "1")
 
@@ -144,21 +143,32 @@ class Group:
             time.sleep(0.01)
 
     def remove(self) -> bool:
-        """Take the empty cgroup away; whether it is gone. The kernel takes a moment to see that it is empty."""
-        end = time.monotonic() + 1.0
-        left = set(self.folders.values())
-        while left and time.monotonic() < end:
-            for folder in tuple(left):
-                try:
-                    os.rmdir(folder)
-                except FileNotFoundError:
-                    pass
-                except OSError:
-                    continue
-                left.discard(folder)
-            if left:
-                time.sleep(0.01)
-        return not left
+        """Have the empty cgroup gone; whether it is. The kernel takes a moment to see that it is empty."""
+        if not self._scope:
+            return _wait(self._remove_folders)
+        # Systemd removes the cgroup of a scope that is empty. One that we removed it might make again, for ever.
+        if _wait(self._is_gone):
+            return True
+        capture_command(("busctl", "call", "--quiet", *SYSTEMD, "StopUnit", "ss", self.name, "replace"))
+        return _wait(self._is_gone)
+
+    def _is_gone(self) -> bool:
+        return not any(os.path.exists(folder) for folder in self.folders.values())
+
+    def _remove_folders(self) -> bool:
+        for folder in set(self.folders.values()):
+            with suppress(OSError):
+                os.rmdir(folder)
+        return self._is_gone()
+
+
+def _wait(done: Callable[[], bool]) -> bool:
+    end = time.monotonic() + REMOVING
+    while not done():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
 
 
 def list_settings(limits: Limits, version: int) -> tuple[tuple[str, str, str, bool], ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import shutil
 from pathlib import Path
 
 from toolkit.errors import CannotRun
@@ -102,12 +101,14 @@ def _read_interpreter(path: str) -> tuple[str, ...]:
     try:
         with open_regular(path) as file:
             line = file.readline(LONGEST_FIRST_LINE)
-    except OSError as error:
-        raise CannotRun(f"cannot read {path}: {error.strerror}") from error
+    except OSError:
+        return ()  # check_file reads it too, and says so
     words = os.fsdecode(line[2:]).split() if line.startswith(b"#!") else []
     if words[:1] != ["/usr/bin/env"]:
         return tuple(words[:1])
     named = next((word for word in words[1:] if not word.startswith("-") and "=" not in word), "")
+    import shutil  # here: it loads every compressor, which a start would wait for
+
     found = shutil.which(named, path=SAFE_PATH) if named else None
     return (words[0], found) if found else (words[0],)
 

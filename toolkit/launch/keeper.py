@@ -54,7 +54,6 @@ PIPE = 1 << 20  # bytes that a tool may be ahead of us: fewer turns of the loop 
 TERM_PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL
 KILL_PATIENCE = 10.0  # seconds after SIGKILL until we stop waiting
 # The keeper needs the whole ladder at most; what it has not told by then, it never will.
-PIPE = 1 << 20  # bytes that a tool may be ahead of us: fewer turns of the loop when it floods
 KEEPER_PATIENCE = 30.0
 ORPHAN_GRACE = 3.0  # seconds after SIGINT when the launcher is gone: nobody reads what the tool still prints
 

@@ -29,6 +29,7 @@ ASK = "ask who administers this host; `toolkit policy check` shows the rules"
 
 # An empty list would match nobody, or everybody: it is refused.
 Patterns = Annotated[tuple[Annotated[str, msgspec.Meta(min_length=1)], ...], msgspec.Meta(min_length=1)]
+Lines = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]  # "" fits a run without arguments
 Percent = Annotated[float, msgspec.Meta(gt=0, le=100_000)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=100)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
@@ -88,7 +89,7 @@ class Rule(Value, frozen=True):
     tools: Patterns | None = None  # names, or ids of variants where a pattern has a slash
     categories: Patterns | None = None
     risks: Annotated[tuple[Risk, ...], msgspec.Meta(min_length=1)] | None = None  # any of them
-    arguments: Patterns | None = None  # of the whole line, as a shell would quote it
+    arguments: Lines | None = None  # of the whole line, as a shell would quote it
     deny: bool | str = False  # or the sentence that is shown
     allow: tuple[Risk, ...] | None = None  # these need no --allow
     record: Recorded | None = None
@@ -138,13 +139,7 @@ class Decision(Value, frozen=True):
 
 def decide(policy: Policy, request: Request, groups: Callable[[], Set[str]]) -> Decision:
     """Decide one request; `groups` tells those of the person, and is asked only when a rule names one."""
-    known: list[Set[str]] = []
-
-    def ask_groups() -> Set[str]:
-        known.append(known[0] if known else groups())
-        return known[0]
-
-    rule = next((one for one in policy.rules if matches(one, request, ask_groups)), None)
+    rule = next((one for one in policy.rules if matches(one, request, groups)), None)
     if rule is None and policy.default is Default.DENY:
         return _refuse(Rule(), f"no rule of {policy.path} is about {request.user} running {request.tool.name}", ASK)
     rule = rule or Rule()

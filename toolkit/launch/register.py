@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 
 from toolkit.errors import CannotRun, StateError
-from toolkit.lock import hold_lock
+from toolkit.lock import Busy, hold_lock
 from toolkit.model import Value
-from toolkit.paths import advise_writing, check_state_owner
+from toolkit.paths import check_state_owner, make_folder
 from toolkit.runs import Limits
 
 SHAPE = 1
@@ -47,39 +47,44 @@ class Entry(Value, frozen=True, omit_defaults=False):
 
 
 @contextmanager
-def register(folder: Path, entry: Entry, limits: Limits) -> Iterator[None]:
+def register(folder: Path, entry: Entry, limits: Limits) -> Iterator[str]:
     """Have this run in the register while the block runs, if there is a slot for it.
 
-    Raises CannotRun where there is none, and StateError when the register cannot be written.
+    Gives why it is not there, empty when it is: an incident is often a full disk, and the tool must run all the same.
+    Raises CannotRun where there is no slot, and StateError where others can write the register.
     """
-    prepare(folder)
-    with hold_lock(folder / ".lock", PATIENCE, "is starting a run"):
-        _sweep_asides(folder)
-        full = find_full(limits, entry.tool, list_runs(folder))
-        if full:
-            raise full
-        path = folder / f"{entry.id}{SUFFIX}"
-        try:
-            descriptor = _write_locked(path, msgspec.json.encode(entry))
-        except OSError as error:
-            raise StateError(f"cannot write {path}: {error.strerror}", fix=advise_writing(error)) from error
+    descriptor, problem = _enter(folder, entry, limits)
     try:
-        yield
+        yield problem
     finally:
-        with suppress(OSError):
-            path.unlink()
-        os.close(descriptor)
+        if descriptor >= 0:
+            with suppress(OSError):
+                _path(folder, entry).unlink()
+            os.close(descriptor)
 
 
-def prepare(folder: Path) -> None:
-    """Make the register's folder. Everybody may see which runs there are, nobody else may open one."""
+def _enter(folder: Path, entry: Entry, limits: Limits) -> tuple[int, str]:
+    """The descriptor that holds the lock of this run's file; or -1 and why there is none."""
+    check_state_owner(folder, os.geteuid())
     try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        check_state_owner(folder, os.geteuid())
-        folder.chmod(0o755)
+        make_folder(folder)
+        folder.chmod(0o755)  # everybody may see which runs there are; the files are 0600
+        with hold_lock(folder / ".lock", PATIENCE, "is starting a run"):
+            _sweep_asides(folder)
+            full = find_full(limits, entry.tool, list_runs(folder))
+            if full:
+                raise full
+            return _write_locked(_path(folder, entry), msgspec.json.encode(entry)), ""
+    except Busy:
+        raise
+    except StateError as error:
+        return -1, f"`toolkit ps` does not show this run, and it takes no slot: {error.what}"
     except OSError as error:
-        raise StateError(f"cannot create {folder}: {error.strerror}", fix=advise_writing(error)) from error
+        return -1, f"`toolkit ps` does not show this run, and it takes no slot: {folder}: {error.strerror}"
+
+
+def _path(folder: Path, entry: Entry) -> Path:
+    return folder / f"{entry.id}{SUFFIX}"
 
 
 def _write_locked(path: Path, data: bytes) -> int:
@@ -135,7 +140,7 @@ def list_runs(folder: Path) -> tuple[Entry, ...]:
 
 def is_on(folder: Path, entry: Entry) -> bool:
     """Whether a run is still on."""
-    return _read_living(folder / f"{entry.id}{SUFFIX}") is not None
+    return _read_living(_path(folder, entry)) is not None
 
 
 def list_strange(folder: Path) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from toolkit.output.comparison import (
     TablePair,
     ValuePair,
 )
-from toolkit.output.digest import Digest, Name, Path, Rows, Sum, Tally
+from toolkit.output.digest import Digest, Name, Rows, StackPath, Sum, Tally
 from toolkit.output.distribution import align, explain_conflict, merge, percentile, total
 from toolkit.output.frames import Histogram
 from toolkit.output.roles import Role
@@ -196,7 +196,7 @@ def _divide(after: float | None, before: float | None) -> float | None:
 
 
 def _compare_stacks(
-    name: Name, before: dict[Path, list[int]], after: dict[Path, list[int]], seconds: Seconds
+    name: Name, before: dict[StackPath, list[int]], after: dict[StackPath, list[int]], seconds: Seconds
 ) -> StacksPair:
     old = sum(count[0] for count in before.values())
     new = sum(count[0] for count in after.values())
@@ -220,7 +220,7 @@ def _compare_stacks(
 
 
 def _compare_frames(
-    before: dict[Path, list[int]], after: dict[Path, list[int]], totals: tuple[int, int]
+    before: dict[StackPath, list[int]], after: dict[StackPath, list[int]], totals: tuple[int, int]
 ) -> tuple[FramePair, ...]:
     """Each function by what was counted with it anywhere in the stack, once where it calls itself."""
     counts: dict[str, list[int]] = {}
@@ -242,7 +242,7 @@ def _weigh(counts: tuple[int, int], totals: tuple[int, int]) -> float:
     return new - old
 
 
-def _compare_stack(path: Path, before: int, after: int, totals: tuple[int, int], seconds: Seconds) -> StackPair:
+def _compare_stack(path: StackPath, before: int, after: int, totals: tuple[int, int], seconds: Seconds) -> StackPair:
     return StackPair(
         key=path.key,
         frames=path.frames,

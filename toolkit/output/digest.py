@@ -6,6 +6,7 @@ counted, so that memory is bounded whatever a tool prints.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
@@ -15,6 +16,7 @@ from toolkit.output.roles import Role, find_roles, read_number
 
 MOST = 100_000  # different titles, rows and stacks of a run
 LOOKED_AT = 256  # rows, before the roles of their columns are decided
+LONGEST_KEY = 200  # characters of what a stack was counted by
 AT_ONCE = 64  # histograms that are added together
 
 Name = tuple[str, str]  # title and unit
@@ -149,8 +151,11 @@ class Rows:
                     tally.counts[number] += 1
 
 
-class Path(NamedTuple):
-    """A stack without its count."""
+PROCESS = re.compile(r"\s*[\[(,]\s*\d+[\])]?\s*$")  # the PID behind a name: `tar [15187]`
+
+
+class StackPath(NamedTuple):
+    """A stack without its count; the process that it was counted by is without its PID, which another run has not."""
 
     key: str
     frames: tuple[str, ...]
@@ -165,7 +170,7 @@ class Digest:
         self._room = Room()
         self.histograms: dict[Name, Sum] = {}
         self.tables: dict[Shape, Rows] = {}
-        self.stacks: dict[Name, dict[Path, list[int]]] = {}
+        self.stacks: dict[Name, dict[StackPath, list[int]]] = {}
         self.values: dict[Name, list[float]] = {}  # title and name -> how many, their sum
         self.lost = 0
 
@@ -205,11 +210,12 @@ class Digest:
             rows.add(frame.rows)
 
     def _add_stacks(self, frame: Stacks) -> None:
-        known: dict[Path, list[int]] | None = self._room.find(self.stacks, (frame.title, frame.unit), dict)
+        known: dict[StackPath, list[int]] | None = self._room.find(self.stacks, (frame.title, frame.unit), dict)
         if known is None:
             return
         for stack in frame.stacks:
-            count = self._room.find(known, Path(stack.key, stack.frames), lambda: [0])
+            path = StackPath(PROCESS.sub("", stack.key[:LONGEST_KEY]), stack.frames)
+            count = self._room.find(known, path, lambda: [0])
             if count:
                 count[0] += stack.count
 

@@ -19,9 +19,9 @@ NAMING = re.compile(
 )
 COUNTING = re.compile(
     r"COUNT|CALL|HIT|MISS|BYTE|K?B(YTE)?S?$|_KB?\b|READ|WRITE|^R$|^W$|I/O|^IOS?$|PACKET|PKT|DROP|^RX|^TX|TOTAL|^NR|#"
-    r"|EVENT|ERRORS|LOST|/S$|LOADS|FREES|ALLOCS|SAMPLES|FAULTS|SIZE|LEN$|CREATE|OPEN|FSYNC|RANDOM|SEQUENTIAL|^VALUE$"
+    r"|EVENT|ERRORS|DIRT|LOST|LOADS|FREES|ALLOCS|SAMPLES|FAULTS|SIZE|LEN$|CREATE|OPEN|FSYNC|RANDOM|SEQUENTIAL|^VALUE$"
 )
-AVERAGES = re.compile(r"AVG|AVERAGE|MEAN|P\d\d|MIN|MAX|LAT|%|RATE|RATIO|DELTA|DUR|AGE")
+AVERAGES = re.compile(r"/S$|_MB$|AVG|AVERAGE|MEAN|P\d\d|MIN|MAX|LAT|%|RATE|RATIO|DELTA|DUR|AGE")
 CLOCK = re.compile(r"\[?\d{1,2}:\d{2}:\d{2}(\.\d+)?\]?|\d+\.\d{6,}|0x[0-9a-f]+|[0-9a-f]{12,16}")
 UNKNOWN = frozenset({"", "-", "?", "n/a", "N/A"})
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?%?")

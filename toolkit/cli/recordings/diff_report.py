@@ -6,9 +6,10 @@ import math
 import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from toolkit.cli.render import format_duration
+from toolkit.model import Value
 from toolkit.output.chart import Style, cut, draw_bar, format_value, label_slot, show_safely
 from toolkit.output.compare import Seconds
 from toolkit.output.comparison import (
@@ -36,21 +37,16 @@ NEAR = 1.05  # a factor up to this, or its inverse, is no change
 TOLD = 1.5  # a factor from which on a second measure is worth a line
 
 
-class Report(Protocol):
-    """What is described; `recordings.diff.DiffReport`."""
+class DiffReport(Value, frozen=True, omit_defaults=False):
+    """The document of `recordings diff --json`."""
 
-    @property
-    def before(self) -> Recording: ...
-    @property
-    def after(self) -> Recording: ...
-    @property
-    def seconds(self) -> Seconds: ...
-    @property
-    def changes(self) -> tuple[Change, ...]: ...
-    @property
-    def doubts(self) -> tuple[str, ...]: ...
-    @property
-    def comparison(self) -> Comparison: ...
+    shape: int
+    before: Recording
+    after: Recording
+    seconds: Seconds  # how long each took
+    changes: tuple[Change, ...]  # of what was run, and where
+    doubts: tuple[str, ...]  # why they may not be comparable
+    comparison: Comparison
 
 
 class Scale(NamedTuple):
@@ -76,7 +72,7 @@ class Scale(NamedTuple):
         return old, new
 
 
-def describe(report: Report, *, width: int, unicode: bool) -> Iterator[str]:
+def describe(report: DiffReport, *, width: int, unicode: bool) -> Iterator[str]:
     """All of it, in lines of at most `width` columns."""
     style = Style(width=width, unicode=unicode)
     scale = Scale(report.seconds, style)
@@ -84,7 +80,7 @@ def describe(report: Report, *, width: int, unicode: bool) -> Iterator[str]:
     return (cut(line, style) for line in lines)
 
 
-def _describe_runs(report: Report, scale: Scale) -> Iterator[str]:
+def _describe_runs(report: DiffReport, scale: Scale) -> Iterator[str]:
     for side, one, seconds in zip(("before", "after"), (report.before, report.after), report.seconds, strict=True):
         run = one.run
         command = f"{run.tool} {shlex.join(run.arguments)}".rstrip()
@@ -105,7 +101,7 @@ def wrap(text: str, width: int) -> list[str]:
 def _describe_contents(comparison: Comparison, scale: Scale) -> Iterator[str]:
     parts: list[Sequence[str]] = [
         *(tuple(_describe_histogram(one, scale)) for one in _choose_histograms(comparison)),
-        *(tuple(_describe_table(one, scale)) for one in comparison.tables[:MOST_SHOWN]),
+        *_describe_tables(comparison, scale),
         *(tuple(_describe_stacks(one, scale)) for one in comparison.stacks[:MOST_SHOWN]),
         tuple(_describe_values(comparison)),
         tuple(_describe_rest(comparison)),
@@ -122,8 +118,10 @@ def _describe_contents(comparison: Comparison, scale: Scale) -> Iterator[str]:
 def _choose_histograms(comparison: Comparison) -> list[HistogramPair]:
     """Those that moved most, and counted most."""
 
-    def weigh(pair: HistogramPair) -> tuple[float, int]:
-        return -abs(pair.shift or 0.0), -sum(one.count for one in (pair.before, pair.after) if one)
+    def weigh(pair: HistogramPair) -> float:
+        # A shift of three values is none; what counts a thousand times as much is not a thousand times as telling.
+        counts = [one.count if one else 0 for one in (pair.before, pair.after)]
+        return -abs(pair.shift or 0.0) * math.log1p(max(min(counts), 0)) - math.log1p(max(*counts, 0)) / 100
 
     several = sorted(comparison.histograms, key=weigh) if len(comparison.histograms) > 3 else comparison.histograms
     return list(several[:MOST_SHOWN])
@@ -195,29 +193,49 @@ def _thin_out(slots: Sequence[SlotPair]) -> list[SlotPair]:
     ]
 
 
+def _describe_tables(comparison: Comparison, scale: Scale) -> Iterator[Sequence[str]]:
+    """Those in which something changed, and how many there are beside them."""
+    described = [tuple(_describe_table(pair, scale)) for pair in comparison.tables[:MOST_SHOWN]]
+    yield from described
+    same = described.count(())
+    if same:
+        yield (f"{same} {'tables' if same > 1 else 'table'}: no row changed by more than 5 %",)
+
+
 def _describe_table(pair: TablePair, scale: Scale) -> Iterator[str]:
-    changed = [row for row in pair.rows if row.weight and not _is_near(row.measures[0].factor)]
-    keys = " ".join(pair.keys)
-    news = [f"{count:,} {word}" for count, word in ((pair.added, "added"), (pair.gone, "gone")) if count]
-    yield show_safely(
-        f"{pair.title or 'table'}  by {keys or 'nothing, all rows together'}{'; ' + ', '.join(news) if news else ''}"
-    )
+    measures = [(row, row.measures[0]) for row in pair.rows if row.weight]
+    if not pair.keys:  # all rows are one: each column is worth a line
+        measures = [(row, measure) for row in pair.rows for measure in row.measures]
+    changed = [(row, measure) for row, measure in measures if _has_changed(measure)]
     if not changed:
-        yield "  no row changed by more than 5 %"
-        yield from _describe_means(pair.rows[0], "  ") if pair.rows and not pair.keys else ()
         return
-    lead = changed[0].measures[0].name + scale.suffix
+    news = [f"{count:,} {word}" for count, word in ((pair.added, "added"), (pair.gone, "gone")) if count and pair.keys]
+    by = f"by {' '.join(pair.keys)}" if pair.keys else "all rows together"
+    yield show_safely(f"{pair.title or 'table'}  {'; '.join((by, *((', '.join(news),) if news else ())))}")
     room = max(scale.style.width - 36, 16)
-    yield f"  {'':<{room}} {'before':>11} {'after':>11}  {show_safely(lead)}"
-    for row in changed[:MOST_SHOWN]:
-        measure = row.measures[0]
-        old, new = scale.show(measure.before, measure.after)
-        name = show_safely(" ".join(row.key)) or "all"
+    lead = _entitle(changed[0][1], scale) if pair.keys else ""
+    yield f"  {'':<{room}} {'before':>11} {'after':>11}  {show_safely(lead)}".rstrip()
+    for row, measure in changed[:MOST_SHOWN]:
+        name = show_safely(" ".join(row.key)) if pair.keys else _entitle(measure, scale)
+        old, new = scale.show(measure.before, measure.after) if not measure.mean else _show_means(measure)
         yield f"  {cut(name, Style(width=room)):<{room}} {old:>11} {new:>11}  {_show_change(measure)}"
-        yield from _describe_means(row, "    ")
+        yield from _describe_means(row, "    ") if pair.keys else ()
     left = len(changed) - MOST_SHOWN
     if left > 0:
         yield f"  … and {left + pair.more:,} more that changed"
+
+
+def _has_changed(measure: Measure) -> bool:
+    return measure.before != measure.after and not _is_near(measure.factor)
+
+
+def _entitle(measure: Measure, scale: Scale) -> str:
+    return show_safely(f"{measure.name}, mean" if measure.mean else f"{measure.name}{scale.suffix}")
+
+
+def _show_means(measure: Measure) -> tuple[str, str]:
+    old, new = ("-" if mean is None else show_number(mean) for mean in (measure.before, measure.after))
+    return old, new
 
 
 def _describe_means(row: RowPair, indent: str) -> Iterator[str]:
@@ -225,7 +243,7 @@ def _describe_means(row: RowPair, indent: str) -> Iterator[str]:
     told = [one for one in row.measures[1:] if one.mean and one.factor and _distance(one.factor) >= math.log(TOLD)]
     if told:
         one = max(told, key=lambda measure: _distance(measure.factor or 1.0))
-        old, new = show_number(one.before or 0.0), show_number(one.after or 0.0)
+        old, new = _show_means(one)
         yield show_safely(f"{indent}{one.name}, mean: {old} -> {new}  {show_factor(one.factor)}")
 
 
@@ -264,6 +282,9 @@ def _describe_values(comparison: Comparison) -> Iterator[str]:
 def _describe_rest(comparison: Comparison) -> Iterator[str]:
     if any(comparison.lost):
         yield f"lost events  {comparison.lost[0]:,} -> {comparison.lost[1]:,}: what lost some counted too few"
+    for name, pairs in (("histograms", comparison.histograms), ("tables", comparison.tables)):
+        if len(pairs) > MOST_SHOWN:
+            yield f"and {len(pairs) - MOST_SHOWN:,} more {name}: --json has them"
     if comparison.left_out:
         yield f"too much to compare all of it: {comparison.left_out:,} rows, stacks or titles are not in this"
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from toolkit.output.digest import Path
+from toolkit.output.digest import StackPath
 from toolkit.output.html.markup import escape, percent, section, tag
 
 HEIGHT = 18  # pixels of a frame
@@ -36,7 +36,7 @@ class Box(NamedTuple):
     counted: int
 
 
-def draw_flames(title: str, unit: str, stacks: Mapping[Path, list[int]]) -> str:
+def draw_flames(title: str, unit: str, stacks: Mapping[StackPath, list[int]]) -> str:
     """The flame graph of one title."""
     root = _grow(stacks)
     if root.count <= 0:
@@ -51,7 +51,7 @@ def draw_flames(title: str, unit: str, stacks: Mapping[Path, list[int]]) -> str:
     return section(title or "Stacks", picture, note=note)
 
 
-def _grow(stacks: Mapping[Path, list[int]]) -> Node:
+def _grow(stacks: Mapping[StackPath, list[int]]) -> Node:
     root = Node()
     for path, (count,) in stacks.items():
         if count <= 0:

@@ -32,20 +32,24 @@ def draw_sheet(sheet: Sheet) -> str:
     timed = any(row[0] for row in sheet.rows)
     columns = (*(("printed",) if timed else ()), *sheet.columns)
     rows = sheet.rows if timed else [row[1:] for row in sheet.rows]
-    numeric = [all(read_number(cell) is not None for cell in cells if cell) for cells in zip(*rows, strict=False)]
-    head = "".join(tag("th", escape(name), scope="col", tabindex="0") for name in columns)
+    numbers = {at for at in range(len(columns)) if _is_numeric(rows, at)}
+    head = "".join(
+        _draw_cell("th", name, right=at in numbers, scope="col", tabindex="0") for at, name in enumerate(columns)
+    )
     body = "".join(
-        tag(
-            "tr",
-            "".join(
-                tag("td", escape(cell), **({"class_": "n"} if at < len(numeric) and numeric[at] else {}))
-                for at, cell in enumerate(row)
-            ),
-        )
-        for row in rows
+        tag("tr", "".join(_draw_cell("td", cell, right=at in numbers) for at, cell in enumerate(row))) for row in rows
     )
     table = tag("table", tag("thead", tag("tr", head)) + tag("tbody", body), class_="rows")
     note = f"{sheet.count:,} rows"
     if sheet.count > len(rows):
         note = f"The first {len(rows):,} of {sheet.count:,} rows; the recording has all of them."
     return section(sheet.title or "Table", tag("div", table, class_="scroll"), note=note)
+
+
+def _is_numeric(rows: Sequence[Sequence[str]], at: int) -> bool:
+    cells = [row[at] for row in rows if at < len(row) and row[at]]
+    return bool(cells) and all(read_number(cell) is not None for cell in cells)
+
+
+def _draw_cell(name: str, text: str, *, right: bool, **attributes: str) -> str:
+    return tag(name, escape(text), **({"class_": "n"} if right else {}), **attributes)

@@ -15,8 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from toolkit.output.digest import Path as StackPath
-from toolkit.output.digest import Room
+from toolkit.output.digest import Room, StackPath
 from toolkit.output.frames import Frame, Histogram, Lost, Stacks, Table, Text, Values
 from toolkit.output.heat import Series
 from toolkit.output.html.bars import draw_series

@@ -10,6 +10,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from toolkit.errors import StateError
 from toolkit.output.chart import show_safely
@@ -22,6 +23,7 @@ from toolkit.recordings.layout import Recording
 COMMON = ("table", "kind", "title", "time", "seconds")
 MOST_TABLES = 256  # of different columns; a tool has one or two
 MOST_COLUMNS = 1024
+AT_ONCE = 1000  # rows
 
 
 def export(recording: Recording, table: int | None = None) -> Iterator[bytes]:
@@ -41,7 +43,9 @@ def export(recording: Recording, table: int | None = None) -> Iterator[bytes]:
         shape = find_shape(frame)
         if shape in wanted:
             common = _common_cells(wanted[shape], seconds, frame)
-            yield _write([(*common, *_place(cells, taken[shape], len(places))) for cells in _list_cells(frame)])
+            cells = _list_cells(frame)
+            while some := [(*common, *_place(row, taken[shape], len(places))) for row in islice(cells, AT_ONCE)]:
+                yield _write(some)
 
 
 Shape = tuple[str, tuple[str, ...]]  # the kind, and the columns as printed
