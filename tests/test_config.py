@@ -9,6 +9,7 @@ import pytest
 from toolkit.config import Settings, load_settings
 from toolkit.errors import SettingsError
 from toolkit.model import Risk
+from toolkit.recordings.retain import Rules
 from toolkit.runs import Limits
 
 
@@ -24,9 +25,9 @@ def test_no_file_means_defaults(tmp_path: Path) -> None:
 
 
 def test_limits_and_accepted_risks_are_read(tmp_path: Path) -> None:
-    file = write(tmp_path, "limits:\n  duration: 30\n  output_mib: 8\nallow: [sensitive]\n")
+    file = write(tmp_path, "limits:\n  duration: 30\n  output_mib: 8\n  bpf_cost: 2.5\nallow: [sensitive]\n")
     settings = load_settings(file)
-    assert settings.limits == Limits(duration=30.0, output_bytes=8 << 20)
+    assert settings.limits == Limits(duration=30.0, output_bytes=8 << 20, bpf_cost=2.5)
     assert settings.allow == (Risk.SENSITIVE,)
 
 
@@ -42,6 +43,7 @@ def test_the_folder_for_metrics_is_a_path_or_off(tmp_path: Path, text: str, fold
     [
         ("limits:\n  duration: 30\n  durtion: 4\n", r"config.yaml:3: limits: .*durtion"),
         ("limits:\n  duration: soon\n", r"config.yaml:2: limits.duration: expected"),
+        ("limits:\n  bpf_cost: -1\n", r"config.yaml:2: limits.bpf_cost"),
         ("limits:\n  nice: 40\n", r"config.yaml:2: limits.nice"),
         ("\nlimit:\n  nice: 4\n", r"config.yaml:2: limit: no such setting"),
         ("keep: 5\ntextfile: metrics\n", r"config.yaml:2: textfile: give the absolute path of a folder, or `off`"),
@@ -85,3 +87,11 @@ def test_a_file_that_holds_a_token_is_its_owners_alone(tmp_path: Path) -> None:
 def test_a_sync_tries_nothing_unless_it_is_asked_to(tmp_path: Path) -> None:
     assert load_settings(write(tmp_path, "keep: 5\n")).verify is False
     assert load_settings(write(tmp_path, "verify: true\n")).verify is True
+
+
+def test_what_may_stay_of_recordings_is_a_setting(tmp_path: Path) -> None:
+    given = load_settings(write(tmp_path, "recordings: {days: 0, count: 5, min_free_mib: 0}\n")).recordings
+    assert given.rules == Rules(seconds=0, count=5, bytes=10 << 30)
+    assert given.min_free_mib == 0
+    with pytest.raises(SettingsError, match=r"config.yaml:1: recordings"):
+        load_settings(write(tmp_path, "recordings: {count: -1}\n"))

@@ -11,7 +11,7 @@ from toolkit.compat import judge
 from toolkit.complaints import Complaints
 from toolkit.model import Basis, Engine, EngineFact, Fact, Facts, Requirement, Status, Variant
 from toolkit.runs import Account, Cost, Observed, Outcome, Result, Seen, Trial
-from toolkit.trials import apply_trial, decide, differs, list_lacks, name_engines, name_result
+from toolkit.trials import Points, apply_trial, count_points, decide, differs, list_lacks, name_engines, name_result
 
 SILENCE = Complaints()
 SWITCH, WAKEUP = "tracepoint:sched:sched_switch", "tracepoint:sched:sched_wakeup"
@@ -201,3 +201,24 @@ def test_run_takes_another_variant_than_one_that_a_trial_showed_to_fail() -> Non
     chosen = choose((native, other), facts, trials=trials).choice
     assert chosen is not None
     assert chosen.variant is other
+
+
+def test_points_are_counted_by_what_is_attached() -> None:
+    attached = ("perf_event", "tracepoint sched_switch")
+    assert count_points(script(SWITCH), make_facts(), attached) == Points(expected=1, attached=1)
+    assert count_points(script(SWITCH, WAKEUP), make_facts(), attached) == Points(
+        expected=2, attached=1, missing=(WAKEUP,)
+    )
+
+
+def test_a_compiled_tool_need_not_attach_what_it_could() -> None:
+    attached = ("tracepoint sched_switch",)
+    tool = variant_of("libbpf-tools/x", requirement(SWITCH), requirement(WAKEUP))
+    assert count_points(tool, make_facts(), attached) == Points(expected=1, attached=1)
+    lacking = variant_of("libbpf-tools/x", requirement(SWITCH), requirement("tracepoint:no:such"))
+    assert count_points(lacking, make_facts(), attached).missing == ("tracepoint:no:such",)
+
+
+def test_without_the_right_to_ask_nothing_is_known_of_points() -> None:
+    facts = make_facts(capabilities=frozenset({"bpf", "perfmon"}))
+    assert count_points(script(SWITCH, WAKEUP), facts, ("perf_event",)) == Points()

@@ -7,29 +7,15 @@ is the list of them.
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Callable, Set
 
-from toolkit.mending import KPROBES_FIX, OTHER_RELEASE, TRACEFS_FIX, header_fix, looked_fix
-from toolkit.model import Engine, Fact, Facts, Need, NeedKind, Value
+from toolkit.answer import MET, WILDCARD, Answer, in_set, match_any
+from toolkit.mending import KPROBES_FIX, OTHER_RELEASE, TRACEFS_FIX, header_fix
+from toolkit.model import Engine, Fact, Facts, Need, NeedKind
+from toolkit.outside import answer_file, answer_looked, answer_platform
 from toolkit.versions import engine_version, find_missing_engine, parse_version
 
-WILDCARD = re.compile(r"[*?[]")
 BTF_TRACEPOINT = "btf_trace_"  # a typedef of each tracepoint, bare ones too (Linux 5.0, commit ac68154626ab)
-
-
-class Answer(Value, frozen=True, kw_only=False):
-    """Whether one need is met: True, False or None for unknown; `cause` says why it is not met, `fix` what helps."""
-
-    met: bool | None
-    cause: str = ""
-    fix: str = ""
-
-
-MET = Answer(True)
-
-
-# --- One need at a time -----------------------------------------------------------------------------------------------
 
 
 def answer_need(need: Need, facts: Facts) -> Answer:
@@ -37,35 +23,10 @@ def answer_need(need: Need, facts: Facts) -> Answer:
     return DECIDERS[need.kind](need, facts)
 
 
-def _in_set(name: str, known: Fact[Set[str]], missing: str) -> Answer:
-    """Whether a name, or anything a wildcard matches, is in a set of facts."""
-    if known.value is None:
-        return Answer(None, known.unknown)
-    if name in known.value:
-        return MET
-    if WILDCARD.search(name) and _match_any(name, known.value):
-        return MET
-    return Answer(False, missing)
-
-
-# What was matched last: many variants ask for the same pattern, and a host has 60,000 functions.
-_matched: dict[str, tuple[Set[str], bool]] = {}
-
-
-def _match_any(pattern: str, names: Set[str]) -> bool:
-    """Whether a pattern fits any name; most names are ruled out by how they begin, which is the quickest look."""
-    known = _matched.get(pattern)
-    if known is None or known[0] is not names:
-        beginning = WILDCARD.split(pattern, maxsplit=1)[0]
-        fits = re.compile(fnmatch.translate(pattern)).match
-        known = _matched[pattern] = names, any(one.startswith(beginning) and fits(one) for one in names)
-    return known[1]
-
-
 def _tracepoint(need: Need, facts: Facts) -> Answer:
     if facts.tracepoints.value is None:
         return _no_tracefs(facts)
-    found = _in_set(need.name, facts.tracepoints, f"this kernel has no tracepoint {need.name}")
+    found = in_set(need.name, facts.tracepoints, f"this kernel has no tracepoint {need.name}")
     return _with_module(found, need, facts) if found.met is False else found
 
 
@@ -102,7 +63,7 @@ def _raw_tracepoint(need: Need, facts: Facts) -> Answer:
         return MET
     if need.name.endswith("_tp"):
         return Answer(None, f"tracefs does not show bare tracepoints such as {need.name}")
-    if _match_any(f"*:{need.name}", facts.tracepoints.value):
+    if match_any(f"*:{need.name}", facts.tracepoints.value):
         return MET
     return Answer(False, f"this kernel has no tracepoint {need.name}")
 
@@ -122,7 +83,7 @@ def _kprobe(need: Need, facts: Facts) -> Answer:
         return Answer(None, facts.kprobes.unknown)
     if not need.name:
         return MET
-    found = _in_set(need.name, facts.functions, f"no function {need.name} to attach a kprobe to")
+    found = in_set(need.name, facts.functions, f"no function {need.name} to attach a kprobe to")
     return _with_module(found, need, facts) if found.met is False else found
 
 
@@ -133,7 +94,7 @@ def _fentry(need: Need, facts: Facts) -> Answer:
         return Answer(None, facts.fentry.unknown)
     if not need.name:
         return MET
-    found = _in_set(need.name, facts.btf_functions, f"BTF has no function {need.name} for fentry")
+    found = in_set(need.name, facts.btf_functions, f"BTF has no function {need.name} for fentry")
     return _with_module(found, need, facts) if found.met is False else found
 
 
@@ -142,52 +103,7 @@ def _uprobe(need: Need, facts: Facts) -> Answer:
         return Answer(False, f"no uprobes in this kernel ({facts.uprobes.origin})")
     if facts.uprobes.value is None:
         return Answer(None, facts.uprobes.unknown)
-    return _looked(need, facts) if need.name else MET
-
-
-def _looked(need: Need, facts: Facts) -> Answer:
-    """Whether something outside of the kernel is there, as far as it was looked for."""
-    words = LOOKED_WORDS[need.kind if need.kind not in TRACED or ":" in need.name else NeedKind.PROGRAM]
-    what = words.format(*need.name.partition(":")[::2], need.name)
-    answer = facts.looked.get(str(need))
-    if answer is None:
-        return Answer(None, f"it is not known whether there is {what}")
-    return MET if answer else Answer(False, f"there is no {what}", looked_fix(need, facts))
-
-
-TRACED = frozenset({NeedKind.UPROBE, NeedKind.USDT})
-
-
-def _file(need: Need, facts: Facts) -> Answer:
-    """A path; of what tracefs has only with kprobes or uprobes, those tell, also where nobody looked."""
-    name = need.name.rpartition("/tracing/")[2]
-    known = {"kprobe_events": facts.kprobes, "uprobe_events": facts.uprobes}.get(name)
-    if known is None or not known.known:
-        return _looked(need, facts)
-    return MET if known.value else Answer(False, f"there is no file {need.name}")
-
-
-def _platform(need: Need, facts: Facts) -> Answer:
-    """A machine as uname(1) calls it, or a maker of processors as /proc/cpuinfo has it."""
-    if need.name not in MACHINES or not facts.machine:
-        return _looked(need, facts)
-    if need.name == facts.machine:
-        return MET
-    return Answer(False, f"it is for {need.name}, and this is {facts.machine}")
-
-
-MACHINES = frozenset({"x86_64", "i686", "aarch64", "armv7l", "ppc64le", "s390x", "riscv64", "loongarch64"})
-# {0} and {1}: what stands before and after the first colon of the name; {2}: the whole name.
-LOOKED_WORDS = {
-    NeedKind.UPROBE: "function {1} in {0} to trace",
-    NeedKind.USDT: "USDT probe {1} in {0}",
-    NeedKind.USER_HEADER: "header {2}: the C library's headers are not installed, or do not have it",
-    NeedKind.HEADER_TEXT: "{1!r} in the kernel header {0}",
-    NeedKind.PROGRAM: "program or library {2}",
-    NeedKind.FILE: "file {2}",
-    NeedKind.PYTHON_MODULE: "Python module {2}",
-    NeedKind.PLATFORM: "processor of the kind {2}",
-}
+    return answer_looked(need, facts) if need.name else MET
 
 
 def _field(need: Need, facts: Facts) -> Answer:
@@ -234,7 +150,7 @@ def _feature(need: Need, facts: Facts) -> Answer:
         return Answer(False, f"this kernel has no helper {need.name} ({option} is not set)")
     if facts.features.value is None:
         return MET
-    return _in_set(str(need), facts.features, f"this kernel has no BPF {need.kind.replace('_', ' ')} {need.name}")
+    return in_set(str(need), facts.features, f"this kernel has no BPF {need.kind.replace('_', ' ')} {need.name}")
 
 
 # Helpers that stand in the enumeration of every kernel, and are compiled into some.
@@ -279,7 +195,7 @@ def _iter(need: Need, facts: Facts) -> Answer:
     if not taken.met or not need.name:
         return taken
     function = f"bpf_iter_{need.name}"
-    return _in_set(function, facts.btf_functions, f"this kernel has no iterator {need.name} (BTF has no {function})")
+    return in_set(function, facts.btf_functions, f"this kernel has no iterator {need.name} (BTF has no {function})")
 
 
 def _lsm(need: Need, facts: Facts) -> Answer:
@@ -287,7 +203,7 @@ def _lsm(need: Need, facts: Facts) -> Answer:
     if not taken.met or not need.name:
         return taken
     function = f"bpf_lsm_{need.name}"
-    return _in_set(function, facts.btf_functions, f"this kernel has no LSM hook {need.name} (BTF has no {function})")
+    return in_set(function, facts.btf_functions, f"this kernel has no LSM hook {need.name} (BTF has no {function})")
 
 
 def _struct_ops(_: Need, facts: Facts) -> Answer:
@@ -305,7 +221,7 @@ def _attach(need: Need, facts: Facts) -> Answer:
     if kind in ("watchpoint", "asyncwatchpoint"):
         missing = "no hardware breakpoints here (no breakpoint PMU)"
         known: Fact[Set[str]] = Fact(facts.pmus.value, facts.pmus.unknown)
-        return _in_set("breakpoint", known, missing)
+        return in_set("breakpoint", known, missing)
     if kind in ("freplace", "fmod_ret"):
         return _fentry(Need(kind=NeedKind.FENTRY), facts)
     return _kind(SECTIONS.get(kind, kind), facts)
@@ -337,9 +253,23 @@ def _headers(need: Need, facts: Facts) -> Answer:
     return Answer(False, f"no headers of kernel {facts.release} here", header_fix(facts))
 
 
+def _plain_headers(need: Need, facts: Facts) -> Answer:
+    """Whether this kernel's headers are C that every clang takes; BTF has a structure that came with the change."""
+    if not facts.headers.known or facts.fields.value is None or UNNAMED_MEMBER not in facts.fields.value:
+        return MET
+    cause = (
+        f"this kernel's {need.name} does not compile without -fms-extensions, which the engine here does not turn on"
+    )
+    return Answer(False, cause, "take a tool that reads BTF instead of headers")
+
+
+# The structure of the first unnamed member of `struct filename`; the kernel is built with -fms-extensions since 6.19.
+UNNAMED_MEMBER = "__filename_head"
+
+
 def _kernel_symbol(need: Need, facts: Facts) -> Answer:
     if facts.symbols.known:
-        return _in_set(need.name, facts.symbols, f"kallsyms has no {need.name} (CONFIG_KALLSYMS_ALL is not set?)")
+        return in_set(need.name, facts.symbols, f"kallsyms has no {need.name} (CONFIG_KALLSYMS_ALL is not set?)")
     config = facts.config.value
     if config is not None and config.get("CONFIG_KALLSYMS_ALL", "n") != "y":
         return Answer(False, f"kallsyms has no data symbols such as {need.name} (CONFIG_KALLSYMS_ALL is not set)")
@@ -383,6 +313,7 @@ DECIDERS: dict[NeedKind, Callable[[Need, Facts], Answer]] = {
     NeedKind.ATTACH: _attach,
     NeedKind.BTF: _btf,
     NeedKind.HEADERS: _headers,
+    NeedKind.PLAIN_HEADERS: _plain_headers,
     NeedKind.KERNEL_SYMBOL: _kernel_symbol,
     NeedKind.ENGINE: _engine,
     NeedKind.STRUCT_FIELD: _field,
@@ -391,10 +322,10 @@ DECIDERS: dict[NeedKind, Callable[[Need, Facts], Answer]] = {
     NeedKind.HELPER: _feature,
     NeedKind.MAP_TYPE: _feature,
     NeedKind.PROGRAM_TYPE: _feature,
-    NeedKind.USER_HEADER: _looked,
-    NeedKind.HEADER_TEXT: _looked,
-    NeedKind.PROGRAM: _looked,
-    NeedKind.FILE: _file,
-    NeedKind.PYTHON_MODULE: _looked,
-    NeedKind.PLATFORM: _platform,
+    NeedKind.USER_HEADER: answer_looked,
+    NeedKind.HEADER_TEXT: answer_looked,
+    NeedKind.PROGRAM: answer_looked,
+    NeedKind.FILE: answer_file,
+    NeedKind.PYTHON_MODULE: answer_looked,
+    NeedKind.PLATFORM: answer_platform,
 }

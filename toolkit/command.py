@@ -1,13 +1,18 @@
-"""Run a short command and capture what it prints: the only way to start a process besides `launch.supervise`."""
+"""Start a short command, or run it and capture what it prints: the only way to start a process besides `launch`."""
 
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 
 # A command here answers a question ("which version?"); what a user's shell happens to export must not change the
 # answer, and LC_ALL=C keeps messages in the language that we parse.
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/nonexistent"}
+
+
+Process = subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True)
@@ -41,3 +46,20 @@ def capture_command(argv: tuple[str, ...], *, seconds: float = 5.0, environ: dic
     except OSError as error:
         return Captured(None, "", "", f"{argv[0]}: {error.strerror}")
     return Captured(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+def start_command(argv: list[str], *, stdin: BinaryIO, environ: Mapping[str, str]) -> Process:
+    """Start argv without a shell, in / and a session of its own, with this environment and pipes for what it prints.
+
+    Who starts it reads it, bounds it and ends it. It ignores SIGPIPE and SIGXFSZ, as Python does. Raises OSError.
+    """
+    return subprocess.Popen(
+        argv,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(environ),
+        cwd="/",  # what lies in the folder that root happens to be in decides nothing
+        start_new_session=True,
+        restore_signals=False,
+    )

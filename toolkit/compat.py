@@ -6,7 +6,8 @@ said to be unknown, never assumed. Judging one requirement gives an Answer: met,
 
 from __future__ import annotations
 
-from toolkit.answers import MET, Answer, answer_need
+from toolkit.answer import MET, Answer
+from toolkit.answers import answer_need
 from toolkit.model import (
     ATTACH_KINDS,
     Engine,

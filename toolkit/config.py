@@ -10,6 +10,7 @@ import msgspec
 
 from toolkit.errors import SettingsError
 from toolkit.model import Risk, Value
+from toolkit.recordings.retain import Rules
 from toolkit.runs import Limits
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 # A source's name becomes a folder, and stands before the slash in `acme/slowio`.
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 RESERVED = frozenset({"inhouse", "packages", "libbpf-tools"})
-KEYS = ("limits", "allow", "sources", "keep", "textfile", "verify")
+KEYS = ("limits", "allow", "sources", "keep", "textfile", "verify", "recordings")
 LOGIN = re.compile(r"https?://[^/]*@", re.ASCII | re.IGNORECASE)
+LEAST_MEMORY = 16  # MiB; below it not even Python starts
 Keep = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=7 * 86400)]
 
@@ -31,8 +33,27 @@ class LimitSettings(Value, frozen=True):
     grace: Annotated[float, msgspec.Meta(ge=0, le=600)] = Limits().grace
     output_mib: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = Limits().output_bytes >> 20
     nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = Limits().nice
+    output_rate_kib: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = Limits().output_rate >> 10
+    memory_mib: Annotated[int, msgspec.Meta(ge=LEAST_MEMORY, le=1 << 24)] = Limits().memory_bytes >> 20
+    cpu_percent: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = Limits().cpu
+    processes: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)] = Limits().processes
+    bpf_cost: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = Limits().bpf_cost
     runs: Annotated[int, msgspec.Meta(ge=0, le=1000)] = Limits().runs
     runs_of_tool: Annotated[int, msgspec.Meta(ge=0, le=1000)] = Limits().runs_of_tool
+
+
+class RecordingSettings(Value, frozen=True):
+    """The `recordings:` section: what may stay of them, 0 for no bound, and the space that their disk keeps free."""
+
+    days: Annotated[float, msgspec.Meta(ge=0, le=36500)] = 30.0
+    count: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] = 1000
+    mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = 10240
+    min_free_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = Limits().free_bytes >> 20
+
+    @property
+    def rules(self) -> Rules:
+        """What may stay."""
+        return Rules(seconds=self.days * 86400, count=self.count, bytes=self.mib << 20)
 
 
 class SourceSettings(Value, frozen=True):
@@ -53,6 +74,7 @@ class Settings(Value, frozen=True):
     keep: Keep = 5  # snapshots
     textfile: str | None = None  # node_exporter's folder; "": none; None: the usual one, if it is there
     verify: bool = False  # whether a sync tries what it changed
+    recordings: RecordingSettings = RecordingSettings()
 
 
 def load_settings(file: Path) -> Settings:
@@ -74,16 +96,7 @@ def _read_settings(file: Path) -> Settings:
         if entry.value is None and entry.key in KEYS:
             continue  # an empty section keeps the defaults
         if entry.key == "limits":
-            given = convert_entry(entry, LimitSettings)
-            limits = Limits(
-                duration=given.duration,
-                grace=given.grace,
-                output_bytes=given.output_mib << 20,
-                nice=given.nice,
-                runs=given.runs,
-                runs_of_tool=given.runs_of_tool,
-            )
-            settings = msgspec.structs.replace(settings, limits=limits)
+            settings = msgspec.structs.replace(settings, limits=_read_limits(convert_entry(entry, LimitSettings)))
         elif entry.key == "allow":
             settings = msgspec.structs.replace(settings, allow=convert_entry(entry, tuple[Risk, ...]))
         elif entry.key == "sources":
@@ -94,9 +107,27 @@ def _read_settings(file: Path) -> Settings:
             settings = msgspec.structs.replace(settings, textfile=_read_folder(entry))
         elif entry.key == "verify":
             settings = msgspec.structs.replace(settings, verify=convert_entry(entry, bool))
+        elif entry.key == "recordings":
+            settings = msgspec.structs.replace(settings, recordings=convert_entry(entry, RecordingSettings))
         else:
             raise point_at(entry, f"no such setting; there are {', '.join(f'`{key}`' for key in KEYS)}")
     return settings
+
+
+def _read_limits(given: LimitSettings) -> Limits:
+    return Limits(
+        duration=given.duration,
+        grace=given.grace,
+        output_bytes=given.output_mib << 20,
+        nice=given.nice,
+        output_rate=given.output_rate_kib << 10,
+        memory_bytes=given.memory_mib << 20,
+        cpu=given.cpu_percent,
+        processes=given.processes,
+        bpf_cost=given.bpf_cost,
+        runs=given.runs,
+        runs_of_tool=given.runs_of_tool,
+    )
 
 
 def _read_sources(entry: Entry) -> dict[str, SourceSettings]:

@@ -115,6 +115,7 @@ class NeedKind(StrEnum):
     MAP_TYPE = "map_type"  # name as in enum bpf_map_type: ringbuf
     PROGRAM_TYPE = "program_type"  # name as in enum bpf_prog_type: tracing
     HEADERS = "headers"  # kernel headers of the running kernel, or kheaders; name: the header, if one is named
+    PLAIN_HEADERS = "plain_headers"  # that headers of the running kernel do not use -fms-extensions; name: the header
     USER_HEADER = "user_header"  # a header of /usr/include
     BTF = "btf"
     ENGINE = "engine"  # name: engine, engine>=version, or engine<version
@@ -125,8 +126,7 @@ class NeedKind(StrEnum):
     PLATFORM = "platform"  # what the hardware or the kernel must be: x86_64, intel; name: machine or vendor
 
 
-# The needs that name a place where a program is attached; the others are things that it reads or is run by.
-ATTACH_KINDS = frozenset(
+ATTACH_KINDS = frozenset(  # the needs that name a place where a program is attached, not what it reads or is run by
     {
         NeedKind.TRACEPOINT,
         NeedKind.RAW_TRACEPOINT,

@@ -40,6 +40,11 @@ class Paths(Value, frozen=True):
         return self.state / "recordings"
 
     @property
+    def recordings_index(self) -> Path:
+        """What the recordings are found by; made from them, and made anew when it is not there."""
+        return self.state / "cache" / "recordings.sqlite"
+
+    @property
     def audit(self) -> Path:
         """What was decided on every run, one JSON object a line."""
         return self.own_audit or self.state / "audit.log"
@@ -160,6 +165,12 @@ def data_folder() -> Path:
     package = Path(__file__).resolve().parent
     inside = package / "data"
     return inside if inside.is_dir() else package.parent / "catalog"
+
+
+def capture_script() -> Path:
+    """The shell script that takes raw facts where nothing can be installed: in a wheel beside the catalog."""
+    shipped = data_folder() / "capture-facts"
+    return shipped if shipped.exists() else data_folder().parent / "scripts" / "capture-facts"
 
 
 def own_command() -> tuple[str, ...]:

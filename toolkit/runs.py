@@ -21,7 +21,7 @@ class Limits(Value, frozen=True):
     output_rate: int = 0  # bytes a second of both streams, over any 3 s
     memory_bytes: int = 1 << 30  # of all its processes together
     cpu: float = 0.0  # percent of one CPU that its processes may use over any 3 s; BCC's compiler takes all of one
-    processes: int = 128
+    processes: int = 128  # and threads
     bpf_cost: float = 5.0  # percent of one CPU that its BPF programs may burn over any 3 s
     runs: int = 4  # on this host at the same time
     runs_of_tool: int = 2  # of the same tool
@@ -41,8 +41,15 @@ class Enforcement(Value, frozen=True):
     """The means that this host has, and why it has no better one."""
 
     means: Means = Means.WATCHING
-    folder: str = ""  # of the cgroup below which a run gets one of its own
-    why: str = ""
+    folders: dict[str, str] = {}  # by controller: the cgroup below which a run gets one of its own
+    why: str = ""  # there is no better one
+
+
+class Form(StrEnum):
+    """What a tool prints: text for people, or data that its engine was asked for."""
+
+    TEXT = "text"
+    BPFTRACE_JSON = "bpftrace json"  # `bpftrace -f json`: a message a line
 
 
 class Plan(Value, frozen=True):
@@ -57,6 +64,7 @@ class Plan(Value, frozen=True):
     deadline: float  # seconds from start after which it is stopped
     asked: bool  # the deadline is the duration that was asked for: reaching it is success
     enforcement: Enforcement = Enforcement()
+    form: Form = Form.TEXT  # of what it prints on stdout
 
 
 class Outcome(StrEnum):
@@ -108,6 +116,7 @@ class Result(Value, frozen=True):
     peak_memory: int | None
     detail: str = ""
     limit: str = ""  # the name of the limit that ended it: "bpf_cost", as in Limits
+    unheld: str = ""  # why the means of its plan could not be had: then it was only watched
     accounts: tuple[Account, ...] = ()
 
 

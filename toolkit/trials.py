@@ -24,6 +24,7 @@ from toolkit.model import (
     Reason,
     Requirement,
     Status,
+    Value,
     Variant,
     Verdict,
 )
@@ -80,6 +81,41 @@ def find_unattached(variant: Variant, facts: Facts, accounts: tuple[Account, ...
         if all(need.kind in ATTACH_KINDS for need in requirement.any_of)
         and not any(_is_attached(need.kind, need.name, attached) for need in requirement.any_of)
     )
+
+
+class Points(Value, frozen=True):
+    """The attach points of a run: how many should be attached, how many are, and which are not."""
+
+    expected: int = 0  # 0: nothing is known of them
+    attached: int = 0
+    missing: tuple[str, ...] = ()
+
+
+def count_points(variant: Variant, facts: Facts, attached: tuple[str, ...]) -> Points:
+    """What of a variant is attached, by the words of its links and perf events.
+
+    Without CAP_SYS_ADMIN the kernel does not tell what a perf event is for: then nothing is known.
+    """
+    if "sys_admin" not in facts.capabilities or variant.analysis.problem:
+        return Points()
+    wanted = [
+        requirement
+        for requirement in list_requirements(variant, facts)
+        if all(need.kind in ATTACH_KINDS and need.kind in _WORDS for need in requirement.any_of)
+    ]
+    open_ = [
+        requirement
+        for requirement in wanted
+        if not any(_is_attached(need.kind, need.name, attached) for need in requirement.any_of)
+    ]
+    missing = tuple(str(requirement.any_of[0]) for requirement in open_ if _is_missed(variant, facts, requirement))
+    there = len(wanted) - len(open_)
+    return Points(expected=there + len(missing), attached=there, missing=missing)
+
+
+def _is_missed(variant: Variant, facts: Facts, requirement: Requirement) -> bool:
+    """Whether an attach point that is not attached should be: other tools than bpftrace's decide at run time."""
+    return variant.engine is Engine.BPFTRACE or answer_requirement(requirement, facts).met is False
 
 
 def _is_attached(kind: NeedKind, name: str, attached: tuple[str, ...]) -> bool:
@@ -139,7 +175,7 @@ def _compare(variant: Variant, facts: Facts, figures: Seen, result: Result, comp
     lost = tuple(
         requirement
         for requirement in find_unattached(variant, facts, result.accounts)
-        if variant.engine is Engine.BPFTRACE or answer_requirement(requirement, facts).met is False
+        if _is_missed(variant, facts, requirement)
     )
     told = variant.engine is Engine.BPFTRACE or figures.attached < figures.programs
     given_up = complaints.given_up if told else ()

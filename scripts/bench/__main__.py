@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scripts.bench import __doc__ as about
-from scripts.bench import kill, large, library, noop, startup, sync
+from scripts.bench import kill, large, launch, library, meter, noop, recording, recordings, startup, sync
 from scripts.bench.measure import Options
 
 # What is measured with what an installed program does: bytecode, and output as it comes to a pipe.
@@ -17,10 +17,14 @@ UNUSUAL = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 
 PARTS: dict[str, tuple[str, Callable[[Options], None]]] = {
     "startup": ("Whole commands, warm", startup.measure),
+    "launch": ("A run, beside the tool itself", launch.measure),
     "library": ("Steps of a command, inside one process", library.measure),
     "sync": ("A first sync against full clones and a copy of each tool", sync.measure),
     "noop": ("A sync that finds nothing new", noop.measure),
     "large": ("The index of the real catalog, and of 10,000 tools", large.measure),
+    "recordings": ("Lists of 100,000 recordings", recordings.measure),
+    "recording": ("1 GiB of output through a run, against tee", recording.measure),
+    "meter": ("What it costs a tool and us to watch it", meter.measure),
     "kill": ("A sync that is stopped by SIGKILL: the old state or the new, never half", kill.measure),
 }
 

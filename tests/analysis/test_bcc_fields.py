@@ -54,6 +54,23 @@ def test_what_the_kernel_does_not_have_to_have(text: str) -> None:
     assert reads_text(text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "#define ON\n#ifdef ON\nint f(struct a *p) { return p->x; }\n#else\nint f(struct a *p) { p->y; }\n#endif",
+            "a.x",
+        ),
+        ("#define ON 1\n#ifndef ON\nint f(struct a *p) { p->x; }\n#else\nint f(struct a *p) { p->y; }\n#endif", "a.y"),
+        ("#ifdef CONFIG_X\n#define ON\n#endif\n#ifdef ON\nint f(struct a *p) { return p->x; }\n#endif", ""),
+        ("#define ON\n#ifdef ON\n#if VERSION\nint f(struct a *p) { return p->x; }\n#endif\n#endif", ""),
+        ("#define ON\n#ifdef ON\n#elif OTHER\nint f(struct a *p) { return p->x; }\n#endif\n#endif\n#else", ""),
+    ],
+)
+def test_macros_that_the_text_defines_itself(text: str, wanted: str) -> None:
+    assert reads_text(text) == ([f"header_field:{wanted}"] if wanted else [])
+
+
 def test_fields_of_tracepoints() -> None:
     text = (
         "TRACEPOINT_PROBE(sched, sched_switch) { u32 p = args->prev_pid; TP(args->data_loc_comm); return 0; }\n"
@@ -106,7 +123,15 @@ def test_what_only_one_of_two_programs_reads_is_not_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    "hostile", ["{" * 90_000, "struct a *" * 9_000, "a->" * 30_000, "#if\n" * 50_000, "a " * 90_000]
+    "hostile",
+    [
+        "{" * 90_000,
+        "struct a *" * 9_000,
+        "a->" * 30_000,
+        "#if\n" * 50_000,
+        "#define A\n" + "#ifdef A\n" * 50_000,
+        "a " * 90_000,
+    ],
 )
 def test_hostile_c_costs_no_time(hostile: str) -> None:
     reads_text(hostile)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.samples import make_facts, make_index
-from toolkit.cli.books import fail_with_one, note_failure
+from toolkit.cli.books import note_failure
+from toolkit.cli.failing import fail_with_one
 from toolkit.cli.session import Session
 from toolkit.config import Settings
 from toolkit.errors import SettingsError, StateError, SyncFailed, ToolkitError, UsageError
@@ -30,7 +31,7 @@ def session_in(folder: Path) -> Session:
 )
 def test_whatever_ends_a_sync_is_written_down_and_goes_on(tmp_path: Path, error: BaseException, said: str) -> None:
     session = session_in(tmp_path)
-    with pytest.raises(type(error)), note_failure(session.paths, lambda: session):
+    with pytest.raises(type(error)), note_failure(session.paths, session.settings, lambda: session):
         raise error
     last = read_journal(session.paths.journal).last
     assert last is not None
@@ -42,7 +43,7 @@ def test_whatever_ends_a_sync_is_written_down_and_goes_on(tmp_path: Path, error:
 def test_a_state_that_cannot_be_written_still_shows_in_the_metrics(tmp_path: Path) -> None:
     session = session_in(tmp_path)
     session.paths.state.touch()  # a file where a folder should be
-    with pytest.raises(StateError, match="the first"), note_failure(session.paths, lambda: session):
+    with pytest.raises(StateError, match="the first"), note_failure(session.paths, session.settings, lambda: session):
         raise StateError("the first")
     assert "toolkit_sync_success 0\n" in (tmp_path / "toolkit.prom").read_text()
 

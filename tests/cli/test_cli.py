@@ -45,7 +45,7 @@ def test_every_command_explains_itself(toolkit: Toolkit, command: str) -> None:
         (("run", "-d", "soon", "runqlat"), 125, "not a time such as 10, 90s, 5m or 1h"),
         (("run", "-d", "-1", "runqlat"), 125, "7 days"),
         (("run", "--bogus", "runqlat"), 125, "No such option"),
-        (("run", "sslsniff"), 126, "--allow sensitive"),
+        (("run", "--force", "sslsniff"), 126, "--allow sensitive"),
         (("recordings", "show", "nothing"), 125, "there is no recording 'nothing'"),
     ],
 )
@@ -114,7 +114,7 @@ def test_the_whole_list_holds_every_category(toolkit: Toolkit) -> None:
             ("info", "runqlat"),
             {"shape", "kernel", "tool", "chosen", "chosen_revision", "why", "through", "instead", "variants"},
         ),
-        (("doctor",), {"shape", "kernel", "distribution", "variants", "variants_running", "findings"}),
+        (("doctor",), {"shape", "kernel", "distribution", "variants", "variants_running", "findings", "leftovers"}),
         (("recordings", "list"), {"shape", "recordings"}),
     ],
 )

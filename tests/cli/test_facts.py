@@ -15,6 +15,8 @@ from toolkit.cli.facts import GROUPS
 from toolkit.host.exported import read_facts
 from toolkit.model import Engine, Facts
 
+ROOT = Path(__file__).parent.parent.parent
+
 
 def test_every_family_of_facts_is_shown_once() -> None:
     families = [name for name, kind in Facts.__annotations__.items() if kind.startswith("Fact[")]
@@ -102,3 +104,9 @@ def test_a_damaged_export_is_refused(toolkit: Toolkit, tmp_path: Path) -> None:
     (tmp_path / "x.gz").write_bytes(gzip.compress(b'{"format": "toolkit facts", "version": 9}'))
     done = toolkit("facts", "--from", str(tmp_path / "x.gz"))
     assert (done.returncode, "has version 9" in done.stderr) == (125, True)
+
+
+def test_the_script_that_takes_captures_is_at_hand(toolkit: Toolkit) -> None:
+    done = toolkit("facts", "--capture-script")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (ROOT / "scripts" / "capture-facts").read_text()

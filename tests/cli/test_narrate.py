@@ -64,10 +64,13 @@ def test_a_tool_without_probes_need_not_attach() -> None:
 
 def test_the_end_is_told_in_one_sentence() -> None:
     result = msgspec.structs.replace(
-        RESULT, cost=Cost(programs=2, attached=("a", "b"), run_ns=30_000_000, run_count=1234), peak_memory=13 << 20
+        RESULT,
+        cost=Cost(programs=2, attached=("a", "b"), run_ns=30_000_000, run_count=1234, cpu=0.1),
+        peak_memory=13 << 20,
     )
     assert describe_end(result) == (
-        "its time was over after 3.0 s; 2 BPF programs, 2 attached, 1,234 events, 1.00 % of one CPU; 13.0 MiB of memory"
+        "its time was over after 3.0 s; 2 BPF programs, 2 attached, 1,234 events (411 a second), 1.00 % of one CPU; "
+        "user space 3.33 %; 13.0 MiB of memory"
     )
     assert describe_cost(Cost(programs=1, run_ns=1), 3.0).endswith("under 0.01 % of one CPU")
 
@@ -92,7 +95,7 @@ def test_an_engine_that_others_can_write_is_not_started(tmp_path: os.PathLike[st
     with open(engine, "w") as file:
         file.write("")
     os.chmod(engine, 0o775)
-    plan = msgspec.structs.replace(plan_for("/usr/sbin/tool"), argv=(engine, "/usr/sbin/tool"))
+    plan = msgspec.structs.replace(plan_for("/usr/bin/true"), argv=(engine, "/usr/bin/true"))
     with pytest.raises(CannotRun, match="is not safe to run"):
         check_programs(plan)
-    check_programs(msgspec.structs.replace(plan, argv=("/usr/bin/env", "/usr/sbin/tool")))
+    check_programs(msgspec.structs.replace(plan, argv=("/usr/bin/env", "/usr/bin/true")))

@@ -15,7 +15,8 @@ import pytest
 
 from tests.conftest import ROOT, Toolkit
 from toolkit.cli import trying
-from toolkit.cli.session import Session, open_session, own_paths
+from toolkit.cli.places import own_paths
+from toolkit.cli.session import Session, open_session
 from toolkit.cli.sync_report import Trials, format_trials
 from toolkit.cli.sync_trials import RULES, try_changed
 from toolkit.cli.trying import Candidate, Rules, find_exclusion, keep_changed, list_candidates, try_all

@@ -1,7 +1,7 @@
 """Leaves children behind: `forks.py KIND MARK`, each child's command line holds MARK.
 
 child: a child that sleeps on after its parent has ended. daemon: one in a session of its own, deaf to everything but
-SIGKILL. many: a hundred of them, while the parent waits.
+SIGKILL. daemons: two such, while the parent waits. many: a hundred children, while the parent waits.
 """
 
 import os
@@ -28,6 +28,9 @@ if kind == "child":
 elif kind == "daemon":
     leave(deaf=True, apart=True)
     time.sleep(0.3)
+elif kind == "daemons":
+    for _ in range(2):
+        leave(deaf=True, apart=True)
 elif kind == "many":
     for _ in range(100):
         if os.fork() == 0:

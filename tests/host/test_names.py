@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from toolkit.host.names import Names
 
 
@@ -24,3 +26,12 @@ def test_no_names_are_an_empty_set() -> None:
 
 def test_text_is_sorted_so_that_equal_sets_are_stored_alike() -> None:
     assert Names.of(("b", "a")).text == "a\nb"
+
+
+@pytest.mark.parametrize(
+    "texts", [[], ["a"], ["a", "b"], ["a", "ab", "abc", "b"], [f"name_{one}" for one in range(300)]]
+)
+def test_the_first_questions_are_answered_like_all_others(texts: list[str]) -> None:
+    asked = [*texts, "", "_", "a\n", "a\nb", "aa", "name_1234", "zzz", *(f"{one}x" for one in texts), "\U0001f600"]
+    for one in asked:
+        assert (one in Names.of(texts)) == (one in frozenset(texts)), one

@@ -9,7 +9,7 @@ from tests.support.samples import make_facts, make_variant
 from toolkit.errors import CannotRun
 from toolkit.launch.plan import build_argv, build_environment, decide_deadline, make_plan, outlives_limit
 from toolkit.model import Analysis, Choice, Engine, Risk, Signature, Status, Tool, Variant, Verdict
-from toolkit.runs import Limits
+from toolkit.runs import Form, Limits
 
 
 def choice(variant: Variant, *arguments: str, duration: float | None = None, ends_itself: bool = False) -> Choice:
@@ -52,6 +52,18 @@ def test_a_script_that_sends_signals_gets_unsafe_only_when_its_tool_is_of_the_cl
         assert plan.argv == ("/usr/bin/bpftrace", *options, "/usr/sbin/kill", "9")
     destructive = Tool(name="kill", category="app", risk=(Risk.DESTRUCTIVE,))
     assert "--unsafe" not in make_plan(destructive, choice(plain), limits, make_facts(), {}).argv
+
+
+def test_bpftrace_is_asked_for_json_only_where_a_program_reads_the_output() -> None:
+    script = make_variant("bpftrace/runqlat", engine=Engine.BPFTRACE)
+    tool = Tool(name="runqlat", category="cpu")
+    plan = make_plan(tool, choice(script, "1"), Limits(), make_facts(), {}, as_data=True)
+    assert plan.argv == ("/usr/bin/bpftrace", "-f", "json", "/usr/sbin/runqlat", "1")
+    assert plan.form is Form.BPFTRACE_JSON
+    for variant, as_data in ((script, False), (NATIVE, True), (make_variant("bcc/runqlat", engine=Engine.BCC), True)):
+        plan = make_plan(tool, choice(variant, "-f", "json"), Limits(), make_facts(), {}, as_data=as_data)
+        assert plan.form is Form.TEXT
+        assert plan.argv[-3:] == (variant.found.path, "-f", "json")
 
 
 def test_the_environment_is_built_not_inherited() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.plans import fake_tool, plan_for
+from toolkit.launch.processes import KEEPER
 from toolkit.launch.supervise import LAST_WORDS, Sinks, exit_status, supervise
 from toolkit.runs import Cost, Outcome, Plan, Result
 
@@ -162,6 +166,13 @@ def test_it_leaves_no_descriptor_and_no_child_of_ours() -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
+def test_a_pause_is_told_and_may_find_that_nobody_reads_any_more() -> None:
+    collected = Collected()
+    sinks = replace(collected.sinks(), pause=lambda _: "nobody reads it")
+    result = supervise(plan_for(sys.executable, "-c", "import time; time.sleep(30)"), sinks)
+    assert (result.outcome, result.detail) == (Outcome.OUTPUT_CLOSED, "nobody reads it")
+
+
 def test_it_runs_nicely() -> None:
     _, collected = run(plan_for(sys.executable, "-c", "import os; print(os.nice(0))"))
     assert int(collected.stdout) == os.nice(0) + 5
@@ -231,10 +242,53 @@ def test_when_the_keeper_is_killed_what_the_tool_forked_is_ended_too(mark: str) 
     code = f"import subprocess, time; subprocess.run({waiter}); time.sleep(600)"
     driver = start_driver(sys.executable, "-c", code, mark)
     assert wait_until(lambda: len(find_marked(mark)) >= 2)
-    (keeper,) = map(int, Path(f"/proc/{driver.pid}/task/{driver.pid}/children").read_text().split())
+    keeper = find_child(driver.pid, KEEPER)
     os.kill(keeper, signal.SIGKILL)
     driver.communicate(timeout=15)
     assert find_marked(mark) == []
+
+
+def find_child(parent: int, name: str) -> int:
+    children = map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())
+    return next(pid for pid in children if Path(f"/proc/{pid}/comm").read_text() == f"{name}\n")
+
+
+def test_when_launcher_and_keeper_are_killed_the_warden_ends_what_was_forked_away(mark: str) -> None:
+    driver = start_driver(*fake_tool("forks", "daemons", mark))
+    assert wait_until(lambda: len(find_marked(mark)) >= 3)
+    for pid in (find_child(driver.pid, KEEPER), driver.pid):
+        os.kill(pid, signal.SIGKILL)
+    driver.wait()
+    assert wait_until(lambda: find_marked(mark) == [])
+
+
+def test_a_terminal_that_is_closed_ends_it_in_order(mark: str) -> None:
+    terminal, theirs = os.openpty()
+    argv = fake_tool("polite")
+    command = (sys.executable, str(DRIVER), "60", "2", *argv, mark)
+    driver = subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+    )
+    os.close(theirs)
+    assert os.read(terminal, 100) == b"tracing\r\n"
+    os.close(terminal)
+    assert driver.wait(timeout=10) in (128 + signal.SIGHUP, 1)
+    assert wait_until(lambda: find_marked(mark) == [])
+
+
+def test_a_nohup_run_goes_on_when_its_terminal_is_gone_and_its_deadline_holds(mark: str) -> None:
+    command = ("nohup", sys.executable, str(DRIVER), "1", "0.5", *fake_tool("polite"), mark)
+    driver = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert driver.stdout is not None
+    assert driver.stdout.readline() == b"tracing\n"
+    driver.send_signal(signal.SIGHUP)
+    assert driver.communicate(timeout=10)[0] == b"the map\n"
+    assert driver.returncode == 124
 
 
 def test_when_launcher_and_keeper_are_killed_at_once_the_kernel_ends_the_tool(mark: str) -> None:
@@ -248,7 +302,7 @@ def test_when_launcher_and_keeper_are_killed_at_once_the_kernel_ends_the_tool(ma
 
 def test_when_the_keeper_alone_is_killed_the_run_fails_and_says_so(mark: str) -> None:
     driver = start_driver(sys.executable, "-c", "import time; print('started', flush=True); time.sleep(600)", mark)
-    (keeper,) = map(int, Path(f"/proc/{driver.pid}/task/{driver.pid}/children").read_text().split())
+    keeper = find_child(driver.pid, KEEPER)
     os.kill(keeper, signal.SIGKILL)
     _, stderr = driver.communicate(timeout=10)
     assert b"failed 125" in stderr

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
+from tests.support.disks import leave_pages, mount_tmpfs
 from toolkit.errors import NoSuchRecording, StateError
 from toolkit.model import Status, Verdict
 from toolkit.output.frames import Text
-from toolkit.recordings.layout import SHAPE, RunRecord
+from toolkit.recordings.layout import SHAPE, RunRecord, State
 from toolkit.recordings.read import find_recording, list_recordings
 from toolkit.recordings.write import Recorder, new_id
 from toolkit.runs import Cost, Outcome, Result
@@ -72,21 +76,6 @@ def test_every_byte_is_kept_as_it_came(tmp_path: Path) -> None:
     assert all(float(delay) >= 0 for _, delay, _ in timing)
     assert b'"run_ns":5' in (recorder.path / "cost.jsonl").read_bytes()
     assert b'"kind":"text"' in (recorder.path / "frames.jsonl").read_bytes()
-
-
-def test_scriptreplay_plays_it(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, make_run())
-    for piece in (b"one\n", b"two\n"):
-        recorder.take_output("O", piece)
-    recorder.take_output("E", b"not shown\n")
-    recorder.finish(RESULT)
-    # scriptreplay(1) skips the first line of a log, where script(1) writes its own header.
-    log = tmp_path / "with-header"
-    log.write_bytes(b"header\n" + (recorder.path / "stdout").read_bytes())
-    timing = str(recorder.path / "timing")
-    command = ["scriptreplay", "--log-timing", timing, "--log-out", str(log), "--maxdelay", "0.01"]
-    done = subprocess.run(command, capture_output=True, check=True)
-    assert done.stdout.strip() == b"one\ntwo"
 
 
 def test_the_decision_is_written_before_and_the_receipt_last(tmp_path: Path) -> None:
@@ -153,3 +142,42 @@ def test_a_damaged_one_does_not_hide_the_others(tmp_path: Path) -> None:
 
 def test_no_folder_means_no_recordings(tmp_path: Path) -> None:
     assert list(list_recordings(tmp_path / "none")) == []
+
+
+@pytest.mark.root
+def test_a_recording_leaves_the_disk_its_space_and_the_receipt_says_so(tmp_path: Path) -> None:
+    with mount_tmpfs(tmp_path / "disk", mib=16) as disk:
+        recorder = Recorder(disk / "recordings", make_run(), free_bytes=8 << 20)
+        for _ in range(16):
+            recorder.take_output("O", b"x" * (1 << 20))
+        assert "must stay" in recorder.problem
+        assert os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize >= 4 << 20
+        recorder.finish(RESULT)
+        found = find_recording(disk / "recordings", "last")
+        assert (found.result, found.problem) == (RESULT, recorder.problem)
+
+
+@pytest.mark.root
+def test_the_receipt_is_written_on_a_disk_that_others_filled(tmp_path: Path) -> None:
+    with mount_tmpfs(tmp_path / "disk", mib=16) as disk:
+        recorder = Recorder(disk / "recordings", make_run())
+        leave_pages(disk, 0)
+        recorder.take_output("O", b"lost\n")
+        assert "No space left" in recorder.problem
+        recorder.finish(RESULT)
+        assert find_recording(disk / "recordings", "last").result == RESULT
+
+
+def test_a_run_that_goes_on_is_told_from_one_whose_launcher_died(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tests.recordings.test_recordings import make_run;"
+        "from toolkit.recordings.write import Recorder;"
+        "r = Recorder(Path(sys.argv[1]), make_run()); print('ready', flush=True); sys.stdin.read()"
+    )
+    command = (sys.executable, "-c", code, str(tmp_path))
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout
+        writer.stdout.readline()
+        assert find_recording(tmp_path, "last").state is State.RUNNING
+        writer.kill()
+    assert find_recording(tmp_path, "last").state is State.CRASHED

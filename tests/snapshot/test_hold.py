@@ -9,7 +9,8 @@ import pytest
 from tests.snapshot.test_sync import Upstream, own_source, run_sync, script
 from toolkit.paths import Paths
 from toolkit.snapshot.hold import end_hold, find_held, hold_snapshot
-from toolkit.snapshot.store import current_name, make_current
+from toolkit.snapshot.layout import current_name
+from toolkit.snapshot.store import make_current
 
 
 @pytest.fixture

@@ -17,10 +17,9 @@ import pytest
 from tests.conftest import ROOT
 from toolkit.errors import StateError
 from toolkit.model import Engine
-from toolkit.snapshot.layout import SHAPE, Entry, Manifest, Origin, Role
+from toolkit.snapshot.layout import SHAPE, Entry, Manifest, Origin, Role, current_name
 from toolkit.snapshot.store import (
     collect_garbage,
-    current_name,
     find_garbage,
     list_snapshots,
     make_current,

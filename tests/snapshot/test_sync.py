@@ -18,7 +18,7 @@ from tests.support.samples import make_facts
 from toolkit.config import SourceSettings
 from toolkit.errors import SettingsError, SourceError
 from toolkit.lock import Busy, hold_lock
-from toolkit.model import Engine, Facts, Source, ToolFiles
+from toolkit.model import Engine, Source, ToolFiles
 from toolkit.paths import Paths
 from toolkit.snapshot.collect import Collected
 from toolkit.snapshot.index import load_index
@@ -29,6 +29,7 @@ from toolkit.snapshot.progress import Phase, Step
 from toolkit.snapshot.store import list_snapshots, read_current
 from toolkit.snapshot.sync import Request, SyncReport, sync
 from toolkit.snapshot.tree import TreeRules
+from toolkit.versions import engine_version
 
 GIT = {
     "PATH": os.environ["PATH"],
@@ -101,17 +102,21 @@ def released_source(upstream: Upstream) -> Source:
     )
 
 
-def run_sync(paths: Paths, *sources: Source, facts: Facts | None = None, **changes: object) -> SyncReport:
-    request = Request(
-        sources=sources, asked=frozenset(one.name for one in sources), facts=lambda: facts or make_facts(), seconds=30.0
-    )
+def find_version(engine: Engine) -> tuple[int, ...]:
+    """What a host with everything has."""
+    return engine_version(engine, make_facts())
+
+
+def run_sync(paths: Paths, *sources: Source, **changes: object) -> SyncReport:
+    asked = frozenset(one.name for one in sources)
+    request = Request(sources=sources, asked=asked, version=find_version, seconds=30.0)
     return sync(paths, msgspec.structs.replace(request, **changes), lambda _: None)
 
 
 def watch_sync(paths: Paths, *sources: Source) -> list[Step]:
     steps: list[Step] = []
     asked = frozenset(one.name for one in sources)
-    sync(paths, Request(sources=sources, asked=asked, facts=make_facts, seconds=30.0), steps.append)
+    sync(paths, Request(sources=sources, asked=asked, version=find_version, seconds=30.0), steps.append)
     return steps
 
 
@@ -270,11 +275,13 @@ def test_settings_add_a_repository_with_one_line() -> None:
 def test_a_policy_that_names_nothing_says_what_it_may_name() -> None:
     source = Source(name="acme", summary="x", url="/x", revisions=("nothing",))
     with pytest.raises(SourceError, match="has no revision 'nothing'") as caught:
-        resolve_revisions(source, {"main": "a" * 40}, {}, "main", make_facts)
+        resolve_revisions(source, {"main": "a" * 40}, {}, "main", find_version)
     assert "match, latest" in caught.value.fix
 
 
-def test_servers_are_asked_before_the_facts_are_known(paths: Paths, tmp_path: Path, acme: Upstream) -> None:
+def test_servers_are_asked_before_the_version_of_an_engine_is_known(
+    paths: Paths, tmp_path: Path, acme: Upstream
+) -> None:
     upstream = Upstream(tmp_path / "bpftrace")
     upstream.commit({"tools/slowio.bt": script(1)}, tag="v0.17.0")
     upstream.commit({"tools/slowio.bt": script(2)}, tag="v0.30.0")
@@ -284,12 +291,12 @@ def test_servers_are_asked_before_the_facts_are_known(paths: Paths, tmp_path: Pa
         if (step.source, step.phase) == ("acme", Phase.FETCHED):
             fetched.set()
 
-    def find_out() -> Facts:
-        assert fetched.wait(30)  # a source whose revision no engine decides does not wait for the facts
-        return make_facts()
+    def find_out(engine: Engine) -> tuple[int, ...]:
+        assert fetched.wait(30)  # a source whose revision no engine decides does not wait for one
+        return find_version(engine)
 
     sources = (own_source(acme), released_source(upstream))
-    request = Request(sources=sources, asked=frozenset(("acme", "bpftrace")), facts=find_out, seconds=30.0)
+    request = Request(sources=sources, asked=frozenset(("acme", "bpftrace")), version=find_out, seconds=30.0)
     report = sync(paths, request, take)
     assert [one.revision for one in report.sources[1].origins] == ["v0.17.0", "v0.30.0"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.git_repos import Repo, fake_ssh, fetch_folders, need_git, serve_daemon, serve_http
+from tests.support.git_repos import Repo, fake_ssh, fetch_folders, need_git, read_here, serve_daemon, serve_http
 from toolkit.errors import SettingsError, SourceError
-from toolkit.sources.git import Place, fetch_blobs, fetch_commit, fetch_files, has_commit, list_files
+from toolkit.sources.git import Place, Wish, fetch_blobs, fetch_commits, fetch_files, find_commits, list_files
 from toolkit.sources.git_blobs import Blob, find_sizes, read_blobs
 from toolkit.sources.git_refs import find_default, list_refs, read_refs
 from toolkit.sources.git_store import CONFIG, GitStore, discard_store, open_store
@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> GitStore:
 def take(store: GitStore, url: str, commit: str, ref: str = "", *, seconds: float = 20) -> dict[str, bytes]:
     """Everything that the tool folders hold, by path."""
     fetched = fetch_folders(store, Place(url=url, commit=commit, ref=ref), FOLDERS, seconds=seconds)
-    blobs = {blob.id: blob.data for blob in read_blobs(store, [one.blob for one in fetched.entries if not one.problem])}
+    blobs = {blob.id: blob.data for blob in read_here(store, [one.blob for one in fetched.entries if not one.problem])}
     return {one.path: blobs[one.blob] for one in fetched.entries if not one.problem}
 
 
@@ -127,11 +127,12 @@ def test_only_the_wanted_files_come_and_nothing_comes_twice(repo: Repo, store: G
 
 def test_what_is_not_chosen_costs_nothing(repo: Repo, store: GitStore) -> None:
     commit = repo.commit({**FILES, "tools/decoy": BIG, "tools/decoy.py": "decoy", "tools/linked.txt": "../man/l.txt"})
-    listed = list_files(store, Place(url=repo.url, commit=commit), ("tools", "man"), seconds=20)
-    assert "tools/decoy" in [one.path for one in listed.entries]
+    place = Place(url=repo.url, commit=commit)
+    listed = list_files(store, (place,), ("tools", "man"), seconds=20)
+    assert "tools/decoy" in [one.path for one in listed.entries[0]]
     chosen = ("tools/javacalls_example.txt", "tools/runqlat.py")
-    fetched = fetch_files(store, Place(url=repo.url, commit=commit), listed.entries, chosen, seconds=20)
-    assert [(one.path, one.link) for one in fetched.entries] == [
+    fetched = fetch_files(store, (place,), (Wish(listed=listed.entries[0], paths=chosen),), seconds=20)
+    assert [(one.path, one.link) for one in fetched.entries[0]] == [
         (chosen[0], "tools/lib/ucalls_example.txt"),
         (chosen[1], ""),
     ]
@@ -147,11 +148,12 @@ def test_a_link_to_links_is_followed_to_what_was_not_chosen(repo: Repo, store: G
         {**hops, "tools/8": b"the end\n", "tools/a": "0", "tools/loop": "loop", "tools/out": "../../x"}
     )
     place = Place(url=repo.url, commit=commit)
-    listed = list_files(store, place, ("tools",), seconds=20)
-    chosen = ("tools/0", "tools/a", "tools/loop", "tools/out")
-    found = {one.path: one for one in fetch_files(store, place, listed.entries, chosen, seconds=20).entries}
+    listed = list_files(store, (place,), ("tools",), seconds=20)
+    wish = Wish(listed=listed.entries[0], paths=("tools/0", "tools/a", "tools/loop", "tools/out"))
+    fetched = fetch_files(store, (place,), (wish,), seconds=20)
+    found = {one.path: one for one in fetched.entries[0]}
     assert (found["tools/0"].link, found["tools/0"].problem) == ("tools/8", "")
-    assert [blob.data for blob in read_blobs(store, [found["tools/0"].blob])] == [b"the end\n"]
+    assert fetched.blobs[found["tools/0"].blob].data == b"the end\n"
     assert all("times over" in found[path].problem for path in ("tools/a", "tools/loop"))
     assert "out of the tree" in found["tools/out"].problem
 
@@ -176,11 +178,11 @@ def test_nothing_that_git_does_there_changes_the_stores_configuration(repo: Repo
 
 def test_reading_never_asks_the_network(repo: Repo, store: GitStore) -> None:
     commit = repo.commit(FILES)
-    fetch_commit(store, Place(url=repo.url, commit=commit), seconds=20)
+    fetch_commits(store, (Place(url=repo.url, commit=commit),), seconds=20)
     big = repo.git("rev-parse", f"{commit}:src/big.bin")
     assert find_sizes(store, [big]) == {big: None}
-    with pytest.raises(SourceError, match="missing") as error:
-        list(read_blobs(store, [big]))
+    with pytest.raises(SourceError, match="is not what its name says") as error:
+        list(read_blobs(store, {big: len(BIG)}))
     assert error.value.damaged
 
 
@@ -189,7 +191,7 @@ def test_a_server_without_filters_sends_a_shallow_commit(repo: Repo, store: GitS
     old = repo.commit({"old": b"old" * 1000})
     commit = repo.commit(FILES, parent=old)
     assert take(store, repo.url, commit) == WANTED
-    assert not has_commit(store, old)
+    assert not find_commits(store, [old])
 
 
 @pytest.mark.parametrize("protocol", ["file", "http", "git", "ssh"])
@@ -358,7 +360,7 @@ def test_a_url_that_starts_programs_never_reaches_git(store: GitStore) -> None:
         with pytest.raises(SettingsError):
             list_refs(url, seconds=10)
         with pytest.raises(SettingsError):
-            fetch_commit(store, Place(url=url, commit="a" * 40), seconds=10)
+            fetch_commits(store, (Place(url=url, commit="a" * 40),), seconds=10)
 
 
 def test_a_repository_that_vanished(repo: Repo, store: GitStore) -> None:
@@ -382,11 +384,11 @@ def test_blobs_are_read_once_and_in_order(repo: Repo, store: GitStore) -> None:
         {f"tools/{number}": data for number, data in enumerate((b"one", b"", b"two\n\nblob 3\n", b"\0\xff"))}
     )
     place = Place(url=repo.url, commit=commit)
-    fetch_commit(store, place, seconds=10)
-    assert fetch_blobs(store, place, [*ids, *ids], seconds=10) > 0
-    assert fetch_blobs(store, place, ids, seconds=10) == 0
-    assert [blob.data for blob in read_blobs(store, [*ids, ids[0]])] == [b"one", b"", b"two\n\nblob 3\n", b"\0\xff"]
-    assert list(read_blobs(store, [])) == []
-    assert list(read_blobs(store, [ids[0]], largest=2)) == [
+    fetch_commits(store, (place,), seconds=10)
+    assert fetch_blobs(store, (place,), [*ids, *ids], seconds=10).received > 0
+    assert fetch_blobs(store, (place,), ids, seconds=10).received == 0
+    assert [blob.data for blob in read_here(store, [*ids, ids[0]])] == [b"one", b"", b"two\n\nblob 3\n", b"\0\xff"]
+    assert list(read_here(store, [])) == []
+    assert list(read_here(store, [ids[0]], largest=2)) == [
         Blob(id=ids[0], problem="it has 0.0 KiB, and a file of a tool has at most 0.0 KiB")
     ]

@@ -19,14 +19,15 @@ from tests.support.git_repos import (
     SUBMODULE,
     Entry,
     Repo,
+    Taken,
     fetch_folders,
     need_git,
+    read_here,
     serve_http,
     serve_silence,
 )
 from toolkit.errors import SourceError
-from toolkit.sources.git import Fetched, Place, fetch_commit
-from toolkit.sources.git_blobs import read_blobs
+from toolkit.sources.git import Place, fetch_commits
 from toolkit.sources.git_process import GitLimits
 from toolkit.sources.git_refs import list_refs
 from toolkit.sources.git_store import GitStore, open_store
@@ -45,7 +46,7 @@ def store(tmp_path: Path) -> GitStore:
     return open_store(tmp_path / "state" / "sources" / "up.git")
 
 
-def take(store: GitStore, repo: Repo, commit: str, *, limits: GitLimits | None = None, seconds: float = 30) -> Fetched:
+def take(store: GitStore, repo: Repo, commit: str, *, limits: GitLimits | None = None, seconds: float = 30) -> Taken:
     place = Place(url=repo.url, commit=commit)
     return fetch_folders(store, place, ("tools",), seconds=seconds, limits=limits or GitLimits())
 
@@ -145,14 +146,14 @@ def test_a_folder_that_is_a_link_or_missing_gives_nothing(repo: Repo, store: Git
 
 def test_pathspec_magic_is_a_name(repo: Repo, store: GitStore) -> None:
     commit = repo.commit({"tools/a": b"x", "secret/b": b"y"})
-    fetch_commit(store, Place(url=repo.url, commit=commit), seconds=10)
+    fetch_commits(store, (Place(url=repo.url, commit=commit),), seconds=10)
     assert list_tree(store, commit, (":(top)secret", ":/", "*"), seconds=10) == ()
 
 
 def test_lfs_pointers_are_noted(repo: Repo, store: GitStore) -> None:
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 12345\n"
     fetched = take(store, repo, repo.commit({"tools/big.bt": pointer}))
-    (blob,) = read_blobs(store, [entry.blob for entry in fetched.entries])
+    (blob,) = read_here(store, [entry.blob for entry in fetched.entries])
     assert "LFS" in blob.problem
     assert blob.data == b""
 
@@ -179,7 +180,7 @@ def test_a_huge_blob_that_compresses_well_is_never_inflated_into_memory(repo: Re
     with serve_http(repo.path.parent) as (base, _):  # a server of its own: our bounds are not for it
         place = Place(url=f"{base}/{repo.path.name}", commit=commit)
         fetched = fetch_folders(store, place, ("",), seconds=60, limits=GitLimits(memory_bytes=256 << 20))
-    found = {blob.id: blob for blob in read_blobs(store, [entry.blob for entry in fetched.entries])}
+    found = {blob.id: blob for blob in read_here(store, [entry.blob for entry in fetched.entries])}
     assert "512.0 MiB" in found[bomb].problem
     assert sorted(blob.data for blob in found.values()) == [b"", b"good"]
 
@@ -272,7 +273,7 @@ def test_history_that_was_rewritten(repo: Repo, store: GitStore) -> None:
     new = repo.commit({"tools/a": b"new"})
     repo.git("reflog", "expire", "--all", "--expire=now")
     repo.git("prune", "--expire=now")
-    assert take(store, repo, old) == Fetched(entries=fetched.entries, received=0)
+    assert take(store, repo, old) == Taken(entries=fetched.entries, received=0)
     assert take(store, repo, new).received > 0
     other = open_store(store.path.with_name("other.git"))
     place = Place(url=repo.url, commit=old, ref="refs/heads/main")
@@ -301,7 +302,7 @@ def test_a_server_that_accepts_and_says_nothing(store: GitStore, scheme: str) ->
         with pytest.raises(SourceError, match=r"127\.0\.0\.1.*did not end within 0\.4 s") as error:
             list_refs(url, seconds=0.4)
         with pytest.raises(SourceError, match="did not end within"):
-            fetch_commit(store, Place(url=url, commit="a" * 40), seconds=0.4)
+            fetch_commits(store, (Place(url=url, commit="a" * 40),), seconds=0.4)
         assert time.monotonic() - start < 3
         assert "proxy" in error.value.fix
 
@@ -361,6 +362,6 @@ def test_a_pack_that_is_cut_short(repo: Repo, store: GitStore, monkeypatch: pyte
 
     monkeypatch.setattr("tests.support.git_repos.subprocess.run", cut)
     with serve_http(repo.path.parent) as (base, _), pytest.raises(SourceError, match="cannot fetch") as error:
-        fetch_commit(store, Place(url=f"{base}/up.git", commit=commit), seconds=10)
+        fetch_commits(store, (Place(url=f"{base}/up.git", commit=commit),), seconds=10)
     assert error.value.fix
     assert not list(store.path.rglob("tmp_*"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.git_repos import need_git, serve_silence
+from tests.support.git_repos import Repo, need_git, serve_silence
 from toolkit.errors import SourceError
 from toolkit.sources import git_process
 from toolkit.sources.git_process import GitLimits, run_git, stoppable_git
@@ -22,9 +22,11 @@ need_git()
 ROOT = Path(__file__).parent.parent.parent
 
 
-def run_here(script: str, *, seconds: float = 5, limits: GitLimits = git_process.DEFAULT_LIMITS) -> git_process.Said:
+def run_here(
+    script: str, *, seconds: float = 5, limits: GitLimits = git_process.DEFAULT_LIMITS, asks: bool = False
+) -> git_process.Said:
     """Run a shell script as a child of git, by an alias."""
-    return run_git(("-c", f"alias.here=!{script}", "here"), seconds=seconds, limits=limits)
+    return run_git(("-c", f"alias.here=!{script}", "here"), seconds=seconds, limits=limits, asks=asks)
 
 
 def is_alive(pid: int) -> bool:
@@ -42,7 +44,10 @@ def wait_for_end(pid: int) -> bool:
     return False
 
 
-def test_nothing_of_the_callers_environment_passes_but_the_way_to_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("asks", [False, True], ids=["with GitPython", "without"])
+def test_nothing_of_the_callers_environment_passes_but_the_way_to_the_network(
+    monkeypatch: pytest.MonkeyPatch, *, asks: bool
+) -> None:
     monkeypatch.setenv("GIT_DIR", "/nonexistent")
     monkeypatch.setenv("GIT_EXEC_PATH", "/nonexistent")
     monkeypatch.setenv("GIT_CONFIG_COUNT", "nonsense")
@@ -52,7 +57,7 @@ def test_nothing_of_the_callers_environment_passes_but_the_way_to_the_network(mo
     monkeypatch.setenv("https_proxy", "http://user:hunter2@proxy:3128")
     monkeypatch.setenv("SSH_AUTH_SOCK", "/tmp/agent")
     monkeypatch.setenv("SECRET", "a\nGIT_X=b")
-    lines = run_here("env").stdout.decode().splitlines()
+    lines = run_here("env", asks=asks).stdout.decode().splitlines()
     seen = dict(line.split("=", 1) for line in lines if "=" in line)
     own_of_git = {"GIT_EXEC_PATH", "GIT_PREFIX", "GIT_CONFIG_PARAMETERS", "GIT_LITERAL_PATHSPECS"}
     allowed = set(git_process.OWN) | git_process.PASSED | own_of_git | {"LANGUAGE", "PWD", "SHLVL", "_", "OLDPWD"}
@@ -65,23 +70,28 @@ def test_nothing_of_the_callers_environment_passes_but_the_way_to_the_network(mo
     assert "GIT_DIR" not in seen
 
 
-def test_a_proxys_password_is_not_in_the_process_list(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("asks", [False, True], ids=["with GitPython", "without"])
+def test_a_proxys_password_is_not_in_the_process_list(monkeypatch: pytest.MonkeyPatch, *, asks: bool) -> None:
     monkeypatch.setenv("https_proxy", "http://user:hunter2@proxy:3128")
-    assert b"hunter2" not in run_here("cat /proc/[0-9]*/cmdline").stdout
+    assert b"hunter2" not in run_here("cat /proc/[0-9]*/cmdline", asks=asks).stdout
 
 
-def test_limits_hold_for_git_and_its_children() -> None:
-    said = run_here("ulimit -f; ulimit -d; ulimit -c", limits=GitLimits(file_bytes=1 << 20, memory_bytes=1 << 30))
+@pytest.mark.parametrize("asks", [False, True], ids=["with GitPython", "without"])
+def test_limits_hold_for_git_and_its_children(*, asks: bool) -> None:
+    said = run_here(
+        "ulimit -f; ulimit -d; ulimit -c", limits=GitLimits(file_bytes=1 << 20, memory_bytes=1 << 30), asks=asks
+    )
     assert said.stdout.decode().split() == ["2048", str(1 << 20), "0"]
 
 
-def test_the_deadline_ends_git_and_every_child() -> None:
+@pytest.mark.parametrize("asks", [False, True], ids=["with GitPython", "without"])
+def test_the_deadline_ends_git_and_every_child(*, asks: bool) -> None:
     def find() -> list[int]:
         return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if b"4242.25" in _command(folder)]
 
     start = time.monotonic()
     with pytest.raises(SourceError, match=r"did not end within 0\.5 s"):
-        run_here("sleep 4242.25 & sleep 4242.25", seconds=0.5)
+        run_here("sleep 4242.25 & sleep 4242.25", seconds=0.5, asks=asks)
     assert time.monotonic() - start < 5
     assert all(wait_for_end(pid) for pid in find())
 
@@ -128,11 +138,12 @@ def test_stdin_is_what_we_give() -> None:
     assert run_git(("-c", "alias.here=!cat", "here"), stdin=data, seconds=5).stdout == data
 
 
-def test_git_dies_with_us() -> None:
+@pytest.mark.parametrize("asks", [False, True], ids=["with GitPython", "without"])
+def test_git_dies_with_us(*, asks: bool) -> None:
     with serve_silence() as port:
         code = (
             "import toolkit.sources.git_process as p; "
-            f"p.run_git(('ls-remote', '--', 'git://127.0.0.1:{port}/x'), seconds=60)"
+            f"p.run_git(('ls-remote', '--', 'git://127.0.0.1:{port}/x'), seconds=60, asks={asks})"
         )
         us = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
         children: list[int] = []
@@ -178,6 +189,16 @@ def test_an_old_git_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 def test_gitpython_is_imported_by_a_sync_alone() -> None:
     code = "import sys, toolkit.sources.git, toolkit.sources.git_refs; print('git' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_asking_a_server_takes_no_gitpython(tmp_path: Path) -> None:
+    repo = Repo(tmp_path / "up.git")
+    repo.commit({"a": b"a"})
+    code = (
+        f"import sys, toolkit.sources.git_refs as r; r.list_refs({repo.url!r}, seconds=9); print('git' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

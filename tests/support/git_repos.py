@@ -12,16 +12,19 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from toolkit.sources.git import Fetched, Place, fetch_files, list_files
+from toolkit.sources.git import Place, Wish, fetch_files, list_files
+from toolkit.sources.git_blobs import LARGEST, Blob, find_sizes, read_blobs
 from toolkit.sources.git_process import DEFAULT_LIMITS, GitLimits
 from toolkit.sources.git_store import GitStore
+from toolkit.sources.git_tree import TreeEntry
 
 FILE, PROGRAM, LINK, SUBMODULE, FOLDER = b"100644", b"100755", b"120000", b"160000", b"40000"
 AUTHOR = {
@@ -93,6 +96,13 @@ class Repo:
         return self.tree(sorted(entries, key=lambda one: one[1] + (b"/" if one[0] == FOLDER else b"")))
 
 
+class Taken(NamedTuple):
+    """The paths of one commit, and the bytes that it took to get there."""
+
+    entries: tuple[TreeEntry, ...]
+    received: int
+
+
 def fetch_folders(
     store: GitStore,
     place: Place,
@@ -100,13 +110,20 @@ def fetch_folders(
     *,
     seconds: float = 20,
     limits: GitLimits = DEFAULT_LIMITS,
-) -> Fetched:
+) -> Taken:
     """Fetch every file of these folders; the entries that cannot be taken stand among the others, with the reason."""
-    listed = list_files(store, place, folders, seconds=seconds, limits=limits)
-    every = [entry.path for entry in listed.entries if not entry.problem]
-    fetched = fetch_files(store, place, listed.entries, every, seconds=seconds, limits=limits)
-    refused = tuple(entry for entry in listed.entries if entry.problem)
-    return Fetched(entries=(*refused, *fetched.entries), received=listed.received + fetched.received)
+    listed = list_files(store, (place,), folders, seconds=seconds, limits=limits)
+    (entries,) = listed.entries
+    every = tuple(entry.path for entry in entries if not entry.problem)
+    fetched = fetch_files(store, (place,), (Wish(listed=entries, paths=every),), seconds=seconds, limits=limits)
+    refused = tuple(entry for entry in entries if entry.problem)
+    return Taken((*refused, *fetched.entries[0]), listed.received + fetched.received)
+
+
+def read_here(store: GitStore, ids: Iterable[str], *, largest: int = LARGEST) -> Iterator[Blob]:
+    """Read blobs that are in the store."""
+    sizes = find_sizes(store, ids)
+    return read_blobs(store, {blob: size for blob, size in sizes.items() if size is not None}, largest=largest)
 
 
 class GitHttp(BaseHTTPRequestHandler):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from toolkit.model import Analysis, Choice, Engine, Found, Status, Variant, Verdict
-from toolkit.runs import Limits, Plan
+from msgspec.structs import replace
 
+from toolkit.model import Analysis, Choice, Engine, Found, Status, Variant, Verdict
+from toolkit.runs import Enforcement, Limits, Plan
+
+WATCHED = Enforcement()
 FAKE_TOOLS = Path(__file__).parent.parent / "fake_tools"
 
 
@@ -17,8 +20,10 @@ def plan_for(
     asked: bool = False,
     grace: float = 0.5,
     output_bytes: int = 1 << 20,
+    enforcement: Enforcement = WATCHED,
+    **limits: float,
 ) -> Plan:
-    """A plan that runs argv as it is."""
+    """A plan that runs argv as it is; `limits` are more of those of Limits, by name."""
     found = Found(upstream="test", source="inhouse", stem="fake", engine=Engine.SHELL, path=argv[0])
     variant = Variant(tool="fake", found=found, analysis=Analysis())
     return Plan(
@@ -27,9 +32,10 @@ def plan_for(
         choice=Choice(variant=variant, verdict=Verdict(status=Status.RUNS), arguments=argv[1:], why="a test"),
         argv=argv,
         env={"PATH": "/usr/bin:/bin"},
-        limits=Limits(duration=deadline, grace=grace, output_bytes=output_bytes),
+        limits=replace(Limits(duration=deadline, grace=grace, output_bytes=output_bytes), **limits),
         deadline=deadline,
         asked=asked,
+        enforcement=enforcement,
     )
 
 

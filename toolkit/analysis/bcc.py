@@ -9,15 +9,16 @@ import warnings
 from collections.abc import Iterator
 
 from toolkit.analysis.bcc_api import needed_release
+from toolkit.analysis.bcc_nodes import nodes_of, texts_of
 from toolkit.analysis.bcc_options import description_of, read_signature
 from toolkit.analysis.bcc_paths import Path, all_paths
 from toolkit.analysis.bcc_platforms import needed_platforms
 from toolkit.analysis.bcc_requirements import opened_files, path_requirements, read_everywhere
 from toolkit.analysis.bcc_text import Alternatives, attached_by_text, strip_comments
-from toolkit.analysis.bcc_values import all_nodes
 from toolkit.analysis.header import summary_of
+from toolkit.analysis.headers import plain_headers
 from toolkit.analysis.needs import attach_points, distinct, one
-from toolkit.model import Analysis, NeedKind, Requirement
+from toolkit.model import Analysis, Engine, NeedKind, Requirement
 
 _MAX_SOURCE = 1 << 18
 _PRAGMA = re.compile(r"#!|#\s*(?:@|-\*-|<?SPDX)")
@@ -50,6 +51,7 @@ def _analyze(tree: ast.Module, source: str) -> Analysis:
     paths = all_paths(tree)
     attached = [needs for path in paths.found for needs in path.seen.attached]
     unfollowed = [] if attached else list(_in_texts(tree))
+    read = read_everywhere(paths)
     requirements = (
         needed_release(tree),
         *(_compiler() if _has_program(tree, paths.found) else ()),
@@ -58,7 +60,8 @@ def _analyze(tree: ast.Module, source: str) -> Analysis:
         *_whole_host(paths.found),
         *path_requirements(paths),
         *opened_files(paths),
-        *(Requirement(any_of=(need,)) for need in read_everywhere(paths)),
+        *(Requirement(any_of=(need,)) for need in read if need.kind is not NeedKind.HEADERS),
+        *plain_headers(tuple(need.name for need in read if need.kind is NeedKind.HEADERS), Engine.BCC),
         *(Requirement(any_of=needs) for needs in unfollowed),
     )
     return Analysis(
@@ -71,8 +74,7 @@ def _analyze(tree: ast.Module, source: str) -> Analysis:
 
 def _in_texts(tree: ast.Module) -> Iterator[Alternatives]:
     """What the only C text of a tool attaches, where the way to it through classes could not be followed."""
-    texts = [node.value for node in all_nodes(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    codes = [strip_comments(text) for text in texts]
+    codes = [strip_comments(text) for text in texts_of(tree)]
     found = [needs for code in codes if (needs := [item for item in attached_by_text(code) if item[0].name])]
     if len(found) == 1:
         yield from found[0]
@@ -92,7 +94,7 @@ def _has_program(tree: ast.Module, paths: tuple[Path, ...]) -> bool:
     """Whether the tool compiles C: on a path, or anywhere in classes that are not followed."""
     if any(path.seen.compiled for path in paths):
         return True
-    calls = (node.func for node in all_nodes(tree) if isinstance(node, ast.Call) and (node.args or node.keywords))
+    calls = (node.func for node in nodes_of(tree, ast.Call) if node.args or node.keywords)
     return any(isinstance(called, ast.Name) and called.id == "BPF" for called in calls)
 
 

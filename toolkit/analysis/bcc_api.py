@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
-from toolkit.analysis.bcc_values import all_nodes
+from toolkit.analysis.bcc_nodes import nodes_of, texts_of, walk
 from toolkit.analysis.needs import one
 from toolkit.model import NeedKind, Requirement
 
@@ -40,26 +41,30 @@ _MACRO = re.compile("|".join(rf"\b{name}\b" for name in _MACROS))
 
 def needed_release(tree: ast.Module) -> Requirement:
     """The engine, in the oldest release that has all of bcc that the tool uses; what it tries to use counts not."""
-    tried = {
-        node
-        for statement in all_nodes(tree)
-        if isinstance(statement, ast.Try) and statement.handlers
-        for part in statement.body
-        for node in ast.walk(part)
-    }
-    releases = [release for node in all_nodes(tree) if node not in tried for release in _releases(node)]
-    newest = max(releases, default=())
+    used = tuple(_uses(tree))
+    tried = set(_tried(tree)) if used else ()
+    newest = max((release for node, release in used if node not in tried), default=())
     return one(NeedKind.ENGINE, "bcc" + (">=" + ".".join(map(str, newest)) if newest else ""))
 
 
-def _releases(node: ast.AST) -> list[tuple[int, ...]]:
-    if isinstance(node, ast.ImportFrom):
-        names = [node.module or "", *(f"{node.module}.{item.name}" for item in node.names)]
-        return [_MODULES[name] for name in names if name in _MODULES]
-    if isinstance(node, ast.Import):
-        return [_MODULES[item.name] for item in node.names if item.name in _MODULES]
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return [_METHODS[node.func.attr]] if node.func.attr in _METHODS else []
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return [_MACROS[name] for name in _MACRO.findall(node.value)]
-    return []
+def _uses(tree: ast.Module) -> Iterator[tuple[ast.AST, tuple[int, ...]]]:
+    """What came with a release, wherever it stands."""
+    for imports in nodes_of(tree, ast.ImportFrom):
+        names = (imports.module or "", *(f"{imports.module}.{item.name}" for item in imports.names))
+        yield from ((imports, _MODULES[name]) for name in names if name in _MODULES)
+    for whole in nodes_of(tree, ast.Import):
+        yield from ((whole, _MODULES[item.name]) for item in whole.names if item.name in _MODULES)
+    for call in nodes_of(tree, ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _METHODS:
+            yield call, _METHODS[call.func.attr]
+    everything = "\n".join(texts_of(tree))
+    if any(name in everything for name in _MACROS):  # few have one, and the pattern is tried at every letter
+        for text in nodes_of(tree, ast.Constant):
+            if isinstance(text.value, str):
+                yield from ((text, _MACROS[name]) for name in _MACRO.findall(text.value))
+
+
+def _tried(tree: ast.Module) -> Iterator[ast.AST]:
+    for statement in nodes_of(tree, ast.Try):
+        if statement.handlers:
+            yield from walk(*statement.body)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from typing import Any
 
 from toolkit.analysis.bcc_calls import Seen, call_method, compile_text
+from toolkit.analysis.bcc_nodes import dotted
 from toolkit.analysis.bcc_options import DECLARING, declare, dest_of
 from toolkit.analysis.bcc_values import (
     HOLE,
@@ -33,40 +35,27 @@ _CHANGING = frozenset({"append", "extend", "insert", "add", "update", "pop", "re
 _SAME_PARSER = frozenset({"add_mutually_exclusive_group", "add_argument_group", "add_subparsers", "add_parser"})
 
 
+Given = tuple[tuple[Value, ...], dict[str, Value]]  # the arguments of a call
+Literals = Callable[[ast.Call], Given | None]
+
+
 class Ended(Exception):
     """The tool ends here: exit(), raise or an error of its option parser."""
 
 
 class Expressions:
-    """Evaluates expressions in an environment; `decide` answers what the host is asked on this path."""
+    """Evaluates expressions in an environment."""
 
-    def __init__(self, decide: Callable[[str], bool], seen: Seen) -> None:
-        self.decide = decide
+    def __init__(self, seen: Seen, literals: Literals) -> None:
         self.seen = seen
+        self._literals = literals
         self.scopes: list[dict[str, Value]] = [{"__name__": "__main__"}]
         self.every_option = False  # as if the user had chosen each of them, as far as that does not end the tool
 
     def value(self, node: ast.expr | None) -> Value:
-        """The value of an expression."""
-        if isinstance(node, ast.Constant):
-            return constant(node.value)
-        if isinstance(node, ast.Name):
-            return self._name(node.id)
-        if isinstance(node, ast.Call):
-            return self._call(node)
-        if isinstance(node, ast.Attribute):
-            return self._attribute(node)
-        if isinstance(node, (ast.Tuple, ast.List)):
-            return tuple(self.value(item) for item in node.elts[:1000])
-        if isinstance(node, ast.Dict):
-            return self._dict(node)
-        if isinstance(node, ast.Subscript):
-            return self._subscript(node)
-        if isinstance(node, ast.JoinedStr):
-            return bounded("".join(as_text(self.value(part)) for part in node.values))
-        if isinstance(node, ast.FormattedValue):
-            return as_text(self.value(node.value))
-        return self._operation(node)
+        """The value of an expression; it is asked for a quarter of a million times in a sync of BCC."""
+        kind = type(node)
+        return _EXPRESSIONS[kind](self, node) if kind in _EXPRESSIONS else UNKNOWN
 
     def condition(self, node: ast.expr) -> bool | None:
         """Whether an expression is true on this path; None when only running would tell."""
@@ -75,25 +64,39 @@ class Expressions:
             return self.decide(value.key) is value.positive
         return truth(value)
 
+    def decide(self, _key: str) -> bool:
+        """What the host answers on this path; which paths there are is not this class's concern."""
+        return True
+
     def lookup(self, name: str) -> Value:
         """The value of a name in the innermost scope that has it."""
-        return self._name(name)
+        innermost = self.scopes[-1]
+        return innermost[name] if name in innermost else self.scopes[0].get(name, UNKNOWN)
 
     def call_function(self, _function: Function, _given: tuple[Value, ...], _by_name: dict[str, Value]) -> Value:
         """Call one of the tool's own functions; statements are not this class's concern."""
         return UNKNOWN
 
-    def _name(self, name: str) -> Value:
-        for scope in (self.scopes[-1], self.scopes[0]):
-            if name in scope:
-                return scope[name]
-        return UNKNOWN
+    def _constant(self, node: ast.Constant) -> Value:
+        return constant(node.value)
+
+    def _named(self, node: ast.Name) -> Value:
+        return self.lookup(node.id)
+
+    def _items(self, node: ast.Tuple | ast.List) -> Value:
+        return tuple([self.value(item) for item in node.elts[:1000]])
+
+    def _joined(self, node: ast.JoinedStr) -> Value:
+        return bounded("".join(as_text(self.value(part)) for part in node.values))
+
+    def _formatted(self, node: ast.FormattedValue) -> Value:
+        return as_text(self.value(node.value))
 
     def _attribute(self, node: ast.Attribute) -> Value:
         owner = self.value(node.value)
         if isinstance(owner, Options):
             return owner.values.get(node.attr, UNKNOWN)
-        path = _dotted(node)
+        path = dotted(node)
         # Names of perf events are read from the source: PerfType.SOFTWARE.
         return path if path.startswith(("PerfType.", "PerfSWConfig.", "PerfHWConfig.")) else UNKNOWN
 
@@ -110,32 +113,36 @@ class Expressions:
             return owner[key]
         return UNKNOWN
 
-    def _operation(self, node: ast.expr | None) -> Value:
-        if isinstance(node, ast.BoolOp):
-            return self._bool_op(node)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+    def _unary(self, node: ast.UnaryOp) -> Value:
+        if isinstance(node.op, ast.Not):
             operand = self.value(node.operand)
             known = truth(operand)
             return operand.negated() if isinstance(operand, Asked) else UNKNOWN if known is None else not known
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        if isinstance(node.op, ast.USub):
             number = self.value(node.operand)
             return -number if isinstance(number, (int, float)) else UNKNOWN
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            return add(self.value(node.left), self.value(node.right))
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
-            return percent(self.value(node.left), self.value(node.right))
-        if isinstance(node, ast.Compare) and len(node.ops) == 1:
-            return _compare(self.value(node.left), node.ops[0], self.value(node.comparators[0]))
-        if isinstance(node, ast.IfExp):
-            known = self.condition(node.test)
-            return self.value(node.body if known is not False else node.orelse)
-        if isinstance(node, (ast.GeneratorExp, ast.ListComp)) and len(node.generators) == 1:
-            return self._comprehension(node.elt, node.generators[0])
         return UNKNOWN
 
-    def _comprehension(self, element: ast.expr, generator: ast.comprehension) -> Value:
+    def _binary(self, node: ast.BinOp) -> Value:
+        if isinstance(node.op, ast.Add):
+            return add(self.value(node.left), self.value(node.right))
+        if isinstance(node.op, ast.Mod):
+            return percent(self.value(node.left), self.value(node.right))
+        return UNKNOWN
+
+    def _comparison(self, node: ast.Compare) -> Value:
+        if len(node.ops) != 1:
+            return UNKNOWN
+        return _compare(self.value(node.left), node.ops[0], self.value(node.comparators[0]))
+
+    def _either(self, node: ast.IfExp) -> Value:
+        known = self.condition(node.test)
+        return self.value(node.body if known is not False else node.orelse)
+
+    def _comprehension(self, node: ast.GeneratorExp | ast.ListComp) -> Value:
         """`x for x in text.split() if …`: an item whose condition is not known stays."""
-        items = self.value(generator.iter)
+        generator = node.generators[0]
+        items = self.value(generator.iter) if len(node.generators) == 1 else UNKNOWN
         if not isinstance(items, tuple) or not isinstance(generator.target, ast.Name):
             return UNKNOWN
         found: list[Value] = []
@@ -143,7 +150,7 @@ class Expressions:
         for item in items:
             self.scopes[-1][generator.target.id] = item
             if all(self.condition(condition) is not False for condition in generator.ifs):
-                found.append(self.value(element))
+                found.append(self.value(node.elt))
         self.scopes.pop()
         return tuple(found)
 
@@ -164,9 +171,8 @@ class Expressions:
         return UNKNOWN if unknown else result
 
     def _call(self, node: ast.Call) -> Value:
-        given = tuple(self.value(item.value if isinstance(item, ast.Starred) else item) for item in node.args[:100])
-        by_name = {item.arg: self.value(item.value) for item in node.keywords[:100] if item.arg}
-        path = _dotted(node.func)
+        given, by_name = self._literals(node) or self._arguments(node)
+        path = dotted(node.func)
         if path in _ENDINGS or (path.endswith((".error", ".exit")) and not path.startswith("logging")):
             raise Ended
         if isinstance(node.func, ast.Name):
@@ -178,8 +184,12 @@ class Expressions:
             return self._call_method(node.func, given, by_name)
         return UNKNOWN
 
+    def _arguments(self, node: ast.Call) -> Given:
+        given = tuple([self.value(item.value if isinstance(item, ast.Starred) else item) for item in node.args[:100]])
+        return given, {item.arg: self.value(item.value) for item in node.keywords[:100] if item.arg}
+
     def _call_name(self, name: str, given: tuple[Value, ...], by_name: dict[str, Value]) -> Value:
-        found = self._name(name)
+        found = self.lookup(name)
         if isinstance(found, Function):
             return self.call_function(found, given, by_name)
         if name == "BPF":
@@ -234,13 +244,36 @@ class Expressions:
         return (parser, UNKNOWN) if method == "parse_known_args" else UNKNOWN
 
 
-def _dotted(node: ast.expr) -> str:
-    """`sys.exit` of an attribute of names, else ""."""
-    words: list[str] = []
-    while isinstance(node, ast.Attribute):
-        words.append(node.attr)
-        node = node.value
-    return ".".join(reversed([*words, node.id])) if isinstance(node, ast.Name) else ""
+_EXPRESSIONS: dict[type[ast.expr] | type[None], Callable[[Expressions, Any], Value]] = {
+    ast.Constant: Expressions._constant,
+    ast.Name: Expressions._named,
+    ast.Call: Expressions._call,
+    ast.Attribute: Expressions._attribute,
+    ast.Tuple: Expressions._items,
+    ast.List: Expressions._items,
+    ast.Dict: Expressions._dict,
+    ast.Subscript: Expressions._subscript,
+    ast.JoinedStr: Expressions._joined,
+    ast.FormattedValue: Expressions._formatted,
+    ast.BoolOp: Expressions._bool_op,
+    ast.UnaryOp: Expressions._unary,
+    ast.BinOp: Expressions._binary,
+    ast.Compare: Expressions._comparison,
+    ast.IfExp: Expressions._either,
+    ast.GeneratorExp: Expressions._comprehension,
+    ast.ListComp: Expressions._comprehension,
+}
+
+
+def read_literals(node: ast.Call) -> Given | None:
+    """The arguments of a call when all of them are literals, as in most declarations of an option, else None."""
+    if not all(isinstance(item, ast.Constant) for item in node.args):
+        return None
+    if not all(isinstance(item.value, ast.Constant) for item in node.keywords):
+        return None
+    given = tuple(constant(item.value) for item in node.args[:100] if isinstance(item, ast.Constant))
+    named = ((item.arg, item.value) for item in node.keywords[:100])
+    return given, {name: constant(value.value) for name, value in named if name and isinstance(value, ast.Constant)}
 
 
 def _compare(left: Value, operator: ast.cmpop, right: Value) -> Value:

@@ -14,14 +14,17 @@ from toolkit.analysis.bcc_values import HOLE
 from toolkit.analysis.helpers import HELPERS
 from toolkit.model import Need, NeedKind
 
-_CONDITION = re.compile(r"[ \t]*#[ \t]*(if|ifdef|ifndef|endif)\b")
+_DIRECTIVE = re.compile(r"[ \t]*#[ \t]*(if|ifdef|ifndef|elif|else|endif|define)\b[ \t]*(\w*)")
+_INCLUDE = re.compile(r"[ \t]*#[ \t]*include[ \t]*<([\w./-]+)>")
 _DEFINED = re.compile(r"\b(?:struct|union)\s+(\w+)\s*\{")
-_DECLARED = re.compile(r"\bstruct\s+(\w+)\s*\*+\s*(?:const\s+)?(\w+)\s*(?=[,;=)\[])")
-_READ = re.compile(r"(?<![\w.>\x00\x01])(\w+)\s*->\s*(\w+)\b(?!\s*\()")
+# The word stands before what must not precede it: `re` looks for a word that begins a pattern far faster.
+_DECLARED = re.compile(r"struct(?<!\wstruct)\s+(\w+)\s*\*+\s*(?:const\s+)?(\w+)\s*(?=[,;=)\[])")
+_READ = re.compile(r"(?<![\w.>\x00\x01])(\w++)\s*+->\s*(\w+)\b(?!\s*\()")
 _TRACEPOINT = re.compile(r"\bTRACEPOINT_PROBE\s*\(\s*(\w+)\s*,\s*(\w+)\s*\)\s*$")
 _RAW_TRACEPOINT = re.compile(r"(?:\bRAW_TRACEPOINT_PROBE\s*\(\s*|\braw_tracepoint__)(\w+)")
 _ARGUMENT = re.compile(r"\bctx\s*->\s*args\s*\[\s*(\d{1,2})\s*\]")
-_CALL = re.compile(r"^(?:(?!&&|\|\||\?).)*?\b(bpf_\w+)\s*\(", re.MULTILINE)  # not behind a condition
+# The first call of a line that is not behind a condition: && and || and ? end what is looked at.
+_CALL = re.compile(r"^(?:[^&|?b\n]++|&(?!&)|\|(?!\|)|b)*?\b(bpf_\w+)\s*\(", re.MULTILINE)
 _HELPERS = frozenset(HELPERS.values())
 _RING_BUFFER = re.compile(r"\bBPF_RINGBUF_OUTPUT\s*\(")
 _EVENT = re.compile(r"tracepoint__(.+?)__(\w+)")  # bcc's structure of an event: tracepoint__sched__sched_switch
@@ -35,10 +38,11 @@ _MACROS = frozenset({"sock", "inet_sock", "inet_request_sock", "inet_timewait_so
 
 
 def read_fields(code: str) -> Iterator[Need]:
-    """The members and arguments that a C text without comments reads, and late helpers; some more than once."""
+    """The headers, members and arguments that a C text without comments reads, and late helpers; some repeatedly."""
     text = _without_conditions(code)
+    yield from (Need(kind=NeedKind.HEADERS, name=match[1]) for match in map(_INCLUDE.match, text.split("\n")) if match)
     yield from (Need(kind=NeedKind.HELPER, name=name) for name in _CALL.findall(text) if name in _HELPERS)
-    if _RING_BUFFER.search(text):
+    if "BPF_RINGBUF_OUTPUT" in text and _RING_BUFFER.search(text):
         yield Need(kind=NeedKind.MAP_TYPE, name="ringbuf")
     own = frozenset(_DEFINED.findall(code))
     for head, body in _functions(text):
@@ -49,22 +53,39 @@ def read_fields(code: str) -> Iterator[Need]:
         structures = _declared(head + body)
         if event:
             structures["args"] = {f"tracepoint__{event[1]}__{event[2]}"}
-        for name, member in _READ.findall(body):
+        for name, member in dict.fromkeys(_READ.findall(body)) if structures else ():
             found = structures.get(name, set())
             if len(found) == 1:
                 yield from _member(next(iter(found)), member, own)
 
 
 def _without_conditions(code: str) -> str:
-    """The text without directives, and without what stands between #if and #endif."""
+    """The text without directives but for #include, and without what stands between #if and #endif.
+
+    What depends on a macro that the text itself defines is kept where that is so: a tool puts `#define ONCPU` before
+    its text and has `#ifdef ONCPU` in it.
+    """
     kept: list[str] = []
-    depth = 0
+    defined: set[str] = set()
+    branches: list[tuple[bool, bool]] = []  # whether this branch is taken, and whether its #else is
+    left_out = 0  # how many of them are not taken
     for line in code.split("\n"):
-        directive = _CONDITION.match(line)
-        if directive:
-            depth = max(0, depth - 1) if directive[1] == "endif" else depth + 1
-        elif not depth and not line.lstrip().startswith("#"):
-            kept.append(line)
+        directive = _DIRECTIVE.match(line) if "#" in line else None
+        if directive is None:
+            if not left_out and (not line.lstrip().startswith("#") or _INCLUDE.match(line)):
+                kept.append(line)
+            continue
+        word, name = directive.groups()
+        if word == "define":
+            defined.update(() if left_out else (name,))
+            continue
+        taken, other = branches.pop() if word in ("elif", "else", "endif") and branches else (True, False)
+        left_out -= not taken
+        if word != "endif":
+            known = name in defined
+            new = (word == "else" and other) if word in ("elif", "else") else (known and word == "ifdef")
+            branches.append((new, known and word == "ifndef"))
+            left_out += not new
     return "\n".join(kept)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from toolkit.analysis.bcc_values import UNKNOWN, Value, all_nodes
+from toolkit.analysis.bcc_nodes import nodes_of, texts_of
+from toolkit.analysis.bcc_values import UNKNOWN, Value
 from toolkit.analysis.header import usage_of
 from toolkit.analysis.usage import read_usage, signature
 from toolkit.model import Arguments, Signature
@@ -51,7 +52,7 @@ def read_signature(tree: ast.Module) -> Signature:
         return Signature(style=Arguments.OPTIONS, options=("-h", "--help"))
     if not _reads_argv(tree):
         return Signature(style=Arguments.NONE)
-    for text in _texts(tree):
+    for text in texts_of(tree):
         usage = usage_of(text)
         if usage:
             return read_usage(usage)
@@ -70,9 +71,7 @@ def description_of(tree: ast.Module) -> str:
 def _declarations(tree: ast.Module) -> Iterator[tuple[tuple[str, ...], bool]]:
     """The names of each declared argument, and whether it must be given."""
     short_hands = _short_hands(tree)
-    for node in all_nodes(tree):
-        if not isinstance(node, ast.Call):
-            continue
+    for node in nodes_of(tree, ast.Call):
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if called not in DECLARING and called not in short_hands:
             continue
@@ -91,8 +90,8 @@ def _short_hands(tree: ast.Module) -> frozenset[str]:
     """Names that stand for a parser's method: `a = parser.add_argument`."""
     return frozenset(
         target.id
-        for node in all_nodes(tree)
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute) and node.value.attr in DECLARING
+        for node in nodes_of(tree, ast.Assign)
+        if isinstance(node.value, ast.Attribute) and node.value.attr in DECLARING
         for target in node.targets
         if isinstance(target, ast.Name)
     )
@@ -100,22 +99,13 @@ def _short_hands(tree: ast.Module) -> frozenset[str]:
 
 def _parsers(tree: ast.Module) -> list[ast.Call]:
     found: list[ast.Call] = []
-    for node in all_nodes(tree):
-        if isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called in ("ArgumentParser", "OptionParser"):
-                found.append(node)
+    for node in nodes_of(tree, ast.Call):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if called in ("ArgumentParser", "OptionParser"):
+            found.append(node)
     return found
 
 
 def _reads_argv(tree: ast.Module) -> bool:
-    return any(
-        (isinstance(node, ast.Attribute) and node.attr == "argv") or (isinstance(node, ast.Name) and node.id == "argv")
-        for node in all_nodes(tree)
-    )
-
-
-def _texts(tree: ast.Module) -> Iterator[str]:
-    for node in all_nodes(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+    dotted = any(node.attr == "argv" for node in nodes_of(tree, ast.Attribute))
+    return dotted or any(node.id == "argv" for node in nodes_of(tree, ast.Name))

@@ -8,14 +8,17 @@ gets who chooses none. Nothing is imported or executed.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from toolkit.analysis.bcc_calls import Seen
-from toolkit.analysis.bcc_expressions import Ended, Expressions
+from toolkit.analysis.bcc_expressions import Ended, Expressions, read_literals
+from toolkit.analysis.bcc_nodes import dotted, nodes_of, walk
 from toolkit.analysis.bcc_values import UNKNOWN, Function, Options, Value, add
 from toolkit.model import Need, NeedKind
 
@@ -43,33 +46,49 @@ class Paths:
 
     found: tuple[Path, ...]
     complete: bool
-    every_option: Path  # what it does when the user chooses what can be chosen
+    every_option: Path  # what it opens when the user chooses what can be chosen
     ways: tuple[Path, ...] = ()  # the first path again, with other answers to what decides only how something is read
 
 
 def all_paths(tree: ast.Module) -> Paths:
     """The paths through a tool, first the one where the host answers yes to everything."""
-    found: list[Path] = []
-    waiting: deque[tuple[bool, ...]] = deque([()])
     started = time.monotonic()
+    shape = _Shape()
+    run = _Run(shape)
+    first, differs = run.follow(tree), bool(run.ways)
+    found = [first]
+    waiting = deque(_turns(run, 0))
     # Those with few no's come first: should there be too many, then each answer has still been no once.
     while waiting and len(found) < _MAX_PATHS and time.monotonic() - started < _SECONDS:
         given = waiting.popleft()
-        run = _Run(given)
+        run = _Run(shape, given)
         found.append(run.follow(tree))
-        waiting.extend((*run.answers[:number], False) for number in range(len(given), len(run.answers)))
-    generous = _Run(())
+        waiting.extend(_turns(run, len(given)))
+    every = _choose_all(tree, shape, first)
+    ways = _other_ways(tree, shape, started) if differs else (first,)
+    return Paths(tuple(found), complete=not waiting, every_option=every, ways=ways)
+
+
+def _turns(run: _Run, known: int) -> Iterator[tuple[bool, ...]]:
+    """The answers that lead to other paths: those of this one up to each that was not given, which becomes no."""
+    return ((*run.answers[:number], False) for number in range(known, len(run.answers)))
+
+
+def _choose_all(tree: ast.Module, shape: _Shape, first: Path) -> Path:
+    """The first path as if every option were chosen, or as it is for a tool that never opens anything."""
+    if not any(name.id == "open" for name in nodes_of(tree, ast.Name)):
+        return first
+    generous = _Run(shape)
     generous.every_option = True
-    every = generous.follow(tree)
-    return Paths(tuple(found), complete=not waiting, every_option=every, ways=_other_ways(tree, started))
+    return generous.follow(tree)
 
 
-def _other_ways(tree: ast.Module, started: float) -> tuple[Path, ...]:
+def _other_ways(tree: ast.Module, shape: _Shape, started: float) -> tuple[Path, ...]:
     """The first path with no to the first, the first two … of its questions about structures: `if a … elif b …`."""
     found: list[Path] = []
     asked = 1
     while len(found) < min(asked, _MAX_WAYS) and time.monotonic() - started < _SECONDS:
-        run = _Run((), refused=len(found) + 1)
+        run = _Run(shape, refused=len(found) + 1)
         found.append(run.follow(tree))
         asked = len(run.ways)
     return tuple(found)
@@ -88,11 +107,21 @@ class _Traces(Exception):
     """The tool has reached its main loop."""
 
 
+class _Shape:
+    """What the paths through one program ask of its statements, each once."""
+
+    def __init__(self) -> None:
+        self.fork = functools.cache(_fork)
+        self.may_fail = functools.cache(_may_fail)
+        self.literals = functools.cache(read_literals)
+
+
 class _Run(Expressions):
     """One path: statements in order, with the given answers and yes to every further question."""
 
-    def __init__(self, answers: Sequence[bool], refused: int = 0) -> None:
-        super().__init__(self._decide, Seen())
+    def __init__(self, shape: _Shape, answers: Sequence[bool] = (), refused: int = 0) -> None:
+        super().__init__(Seen(), shape.literals)
+        self._shape = shape
         self.answers = list(answers)
         self.ways: dict[str, bool] = {}
         self._refused = refused
@@ -109,15 +138,15 @@ class _Run(Expressions):
             pass
         return Path(self.seen, works)
 
-    def _decide(self, key: str) -> bool:
-        if key.startswith(_HOW_TO_READ):
-            return self.ways.setdefault(key, len(self.ways) >= self._refused)
-        if key not in self._asked:
+    def decide(self, _key: str) -> bool:
+        if _key.startswith(_HOW_TO_READ):
+            return self.ways.setdefault(_key, len(self.ways) >= self._refused)
+        if _key not in self._asked:
             number = len(self._asked)
             if number >= len(self.answers):
                 self.answers.append(True)
-            self._asked[key] = self.answers[number]
-        return self._asked[key]
+            self._asked[_key] = self.answers[number]
+        return self._asked[_key]
 
     def call_function(self, _function: Function, _given: tuple[Value, ...], _by_name: dict[str, Value]) -> Value:
         if len(self.scopes) > _MAX_CALLS:
@@ -147,41 +176,37 @@ class _Run(Expressions):
             self._statement(statement)
 
     def _statement(self, node: ast.stmt) -> None:
-        if isinstance(node, ast.Expr):
-            self.value(node.value)
-        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
-            self._assign(node)
-        elif isinstance(node, ast.If):
-            self._if(node)
-        elif isinstance(node, (ast.For, ast.While)):
-            self._loop(node)
-        elif isinstance(node, ast.Try):
-            self._try(node)
-        elif isinstance(node, ast.With):
-            self._with(node)
-        elif isinstance(node, ast.FunctionDef):
-            self.scopes[-1][node.name] = Function(node)
-        else:
-            self._jump(node)
+        kind = type(node)
+        if kind in _STATEMENTS:
+            _STATEMENTS[kind](self, node)
 
-    def _jump(self, node: ast.stmt) -> None:
-        if isinstance(node, ast.Return):
-            raise _Return(self.value(node.value))
-        if isinstance(node, ast.Raise):
-            raise Ended
-        if isinstance(node, (ast.Break, ast.Continue)):
-            raise _Loop
+    def _expression(self, node: ast.Expr) -> None:
+        self.value(node.value)
 
-    def _assign(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> None:
+    def _define(self, node: ast.FunctionDef) -> None:
+        self.scopes[-1][node.name] = Function(node)
+
+    def _return(self, node: ast.Return) -> None:
+        raise _Return(self.value(node.value))
+
+    def _raise(self, _node: ast.Raise) -> None:
+        raise Ended
+
+    def _leave_round(self, _node: ast.Break | ast.Continue) -> None:
+        raise _Loop
+
+    def _assign(self, node: ast.Assign) -> None:
         value = self.value(node.value)
-        if isinstance(node, ast.AugAssign):
-            added = isinstance(node.op, ast.Add)
-            self._bind(node.target, add(self.value(node.target), value) if added else UNKNOWN)
-        elif isinstance(node, ast.AnnAssign):
-            self._bind(node.target, value)
-        else:
-            for target in node.targets:
-                self._bind(target, value)
+        for target in node.targets:
+            self._bind(target, value)
+
+    def _annotated(self, node: ast.AnnAssign) -> None:
+        self._bind(node.target, self.value(node.value))
+
+    def _augmented(self, node: ast.AugAssign) -> None:
+        value = self.value(node.value)
+        added = isinstance(node.op, ast.Add)
+        self._bind(node.target, add(self.value(node.target), value) if added else UNKNOWN)
 
     def _bind(self, target: ast.expr, value: Value) -> None:
         if isinstance(target, ast.Name):
@@ -202,10 +227,9 @@ class _Run(Expressions):
         """A condition that only running would tell is taken to be what lets the tool go on."""
         known = self.condition(node.test)
         if known is None:
-            known = not ends(node.body)
-            both = _returns(node.body) or (node.orelse and not ends(node.orelse) and _attaches(node))
-            if known and both:
-                known = self._decide(f"line {node.lineno}")
+            known, both = self._shape.fork(node)
+            if both:
+                known = self.decide(f"line {node.lineno}")
         self._block(node.body if known else node.orelse)
 
     def _loop(self, node: ast.For | ast.While) -> None:
@@ -228,13 +252,12 @@ class _Run(Expressions):
         try:
             self._block(body)
         except _Loop:
-            return any(isinstance(item, ast.Continue) for statement in body for item in ast.walk(statement))
+            return any(isinstance(item, ast.Continue) for item in walk(*body))
         return True
 
     def _try(self, node: ast.Try) -> None:
         """Where something is attached in a try, it may fail: then the handler goes on without it."""
-        asked = bool(node.handlers) and _attaches_in(node.body)
-        if not asked or self._decide(f"try {node.lineno}"):
+        if not self._shape.may_fail(node) or self.decide(f"try {node.lineno}"):
             self.seen.trying += bool(node.handlers)
             try:
                 self._block(node.body)
@@ -258,6 +281,24 @@ class _Run(Expressions):
         self._block(node.body)
 
 
+_STATEMENTS: dict[type[ast.stmt], Callable[[_Run, Any], None]] = {
+    ast.Expr: _Run._expression,
+    ast.Assign: _Run._assign,
+    ast.AnnAssign: _Run._annotated,
+    ast.AugAssign: _Run._augmented,
+    ast.If: _Run._if,
+    ast.For: _Run._loop,
+    ast.While: _Run._loop,
+    ast.Try: _Run._try,
+    ast.With: _Run._with,
+    ast.FunctionDef: _Run._define,
+    ast.Return: _Run._return,
+    ast.Raise: _Run._raise,
+    ast.Break: _Run._leave_round,
+    ast.Continue: _Run._leave_round,
+}
+
+
 def ends(statements: Sequence[ast.stmt]) -> bool:
     """Whether a block ends the tool or passes something over: exit(), raise, continue or a bare return is in it."""
     for statement in statements:
@@ -267,18 +308,23 @@ def ends(statements: Sequence[ast.stmt]) -> bool:
             return True
         call = statement.value if isinstance(statement, ast.Expr) else None
         if isinstance(call, ast.Call):
-            name = ast.unparse(call.func)
-            if name in ("exit", "quit", "sys.exit", "os._exit", "usage") or name.endswith(".error"):
+            complains = isinstance(call.func, ast.Attribute) and call.func.attr == "error"
+            if complains or dotted(call.func) in ("exit", "quit", "sys.exit", "os._exit", "usage"):
                 return True
     return False
 
 
-def _returns(statements: Sequence[ast.stmt]) -> bool:
-    return any(isinstance(statement, ast.Return) for statement in statements)
+def _fork(node: ast.If) -> tuple[bool, bool]:
+    """Whether a tool goes on when this holds, and whether it goes on, in another way, when it does not."""
+    if ends(node.body):
+        return False, False
+    if any(isinstance(statement, ast.Return) for statement in node.body):
+        return True, True
+    return True, bool(node.orelse) and not ends(node.orelse) and _attaches(node)
 
 
 def _attaches(node: ast.stmt) -> bool:
-    for item in ast.walk(node):
+    for item in walk(node):
         if isinstance(item, ast.Attribute) and item.attr.startswith("attach_"):
             return True
         if isinstance(item, ast.Name) and item.id == "BPF":
@@ -286,18 +332,16 @@ def _attaches(node: ast.stmt) -> bool:
     return False
 
 
-def _attaches_in(statements: Sequence[ast.stmt]) -> bool:
-    return any(
-        isinstance(item, ast.Attribute) and item.attr.startswith("attach_")
-        for statement in statements
-        for item in ast.walk(statement)
-    )
+def _may_fail(node: ast.Try) -> bool:
+    """Whether something is attached in a try, and what to do without it is said."""
+    items = walk(*node.body) if node.handlers else ()
+    return any(isinstance(item, ast.Attribute) and item.attr.startswith("attach_") for item in items)
 
 
 def _compared_names(node: ast.With) -> list[tuple[Need, ...]]:
     """The symbols that a tool looks for in /proc/kallsyms: it compares each line's name with them."""
     names: list[str] = []
-    for item in ast.walk(node):
+    for item in walk(node):
         if isinstance(item, ast.Compare) and isinstance(item.ops[0], (ast.Eq, ast.In)):
             sides = (item.left, *item.comparators)
             texts = [side.value for side in sides if isinstance(side, ast.Constant) and isinstance(side.value, str)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from toolkit.analysis.bcc_nodes import nodes_of, walk
 from toolkit.analysis.bcc_paths import ends
-from toolkit.analysis.bcc_values import all_nodes
 from toolkit.model import Need, NeedKind, Requirement
 
 _CPUINFO = "/proc/cpuinfo"
@@ -15,12 +15,11 @@ _MAKERS = ("GenuineIntel", "Intel", "AuthenticAMD", "AMD", "HygonGenuine")
 
 def needed_platforms(tree: ast.Module) -> Iterator[Requirement]:
     """Any of the machines, and any of the makers, that the tool goes on with."""
-    for node in all_nodes(tree):
-        if isinstance(node, ast.If) and ends(node.body):
-            machines = tuple(_refused_others(node.test))
-            if machines:
-                yield _any_of(machines)
-    texts = {_text(node) for node in all_nodes(tree) if isinstance(node, ast.Constant)}
+    for node in nodes_of(tree, ast.If):
+        machines = tuple(_refused_others(node.test))
+        if machines and ends(node.body):
+            yield _any_of(machines)
+    texts = {_text(node) for node in nodes_of(tree, ast.Constant)}
     if any(_CPUINFO in text for text in texts):
         makers = tuple(maker for maker in _MAKERS if maker in texts)
         if makers:
@@ -29,7 +28,7 @@ def needed_platforms(tree: ast.Module) -> Iterator[Requirement]:
 
 def _refused_others(test: ast.expr) -> Iterator[str]:
     """`platform.machine() != "x86_64" and platform.machine() != "aarch64"`."""
-    for node in ast.walk(test):
+    for node in walk(test):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.NotEq) and isinstance(node.left, ast.Call):
             called = node.left.func
             if isinstance(called, ast.Attribute) and called.attr == "machine":

@@ -7,7 +7,6 @@ What cannot be known is UNKNOWN, and within a text it is a HOLE.
 from __future__ import annotations
 
 import ast
-import functools
 import re
 from dataclasses import dataclass, field
 
@@ -155,9 +154,3 @@ def patterns(expression: str) -> tuple[str, ...]:
             return ("",)
         found.append(wild)
     return tuple(found)
-
-
-@functools.lru_cache(maxsize=1)
-def all_nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
-    """Every node of a program; kept for the one that is being read, since half a dozen questions go through them."""
-    return tuple(ast.walk(tree))

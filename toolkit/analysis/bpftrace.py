@@ -24,9 +24,10 @@ from toolkit.analysis.bpftrace_removed import first_refusing
 from toolkit.analysis.bpftrace_types import foreign_types, kernel_fields
 from toolkit.analysis.bpftrace_versions import Words, oldest_version, own_names
 from toolkit.analysis.header import summary_of, usage_of
+from toolkit.analysis.headers import plain_headers
 from toolkit.analysis.needs import attach_points, distinct, one
 from toolkit.analysis.usage import read_usage
-from toolkit.model import Analysis, Arguments, Need, NeedKind, Requirement, Signature
+from toolkit.model import Analysis, Arguments, Engine, Need, NeedKind, Requirement, Signature
 
 _MAX_SOURCE = 1 << 16
 UNSAFE = frozenset({"system", "signal", "signal_thread", "override", "write_user"})  # only with --unsafe
@@ -115,6 +116,7 @@ def _headers_and_types(script: Script, words: Words) -> Iterator[Requirement]:
     bodies = tuple(found for item, found in words if item.kind not in (ItemKind.DEFINITION, ItemKind.CONFIG))
     for name in always:
         yield _header(name)
+    yield from plain_headers(tuple(always), Engine.BPFTRACE)
     if guarded:
         yield Requirement(any_of=(Need(kind=NeedKind.BTF), Need(kind=NeedKind.HEADERS, name=guarded[0])))
     elif not any(_is_kernel_header(name) for name in always) and any(foreign_types(body, defined) for body in bodies):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from toolkit.cli.session import Session, join_session
 from toolkit.config import Settings
-from toolkit.host import load_facts
-from toolkit.model import Facts, Index
+from toolkit.host.ahead import FactsAhead
+from toolkit.model import Index
 from toolkit.paths import Paths
 from toolkit.snapshot.build import Reader
 from toolkit.snapshot.collect import Collected
@@ -20,11 +20,11 @@ from toolkit.snapshot.layout import Role
 
 @dataclass(frozen=True)
 class Ahead:
-    """Work that goes on in two threads: one asks the host, the other reads tools, one thing after the other."""
+    """Work that goes on in threads: some ask the host, one reads tools, one thing after the other."""
 
     paths: Paths
     settings: Settings
-    facts: Future[Facts]
+    facts: FactsAhead
     index: Future[Index]
     reading: ThreadPoolExecutor
     reader: Reader
@@ -51,11 +51,11 @@ class Ahead:
 @contextmanager
 def load_ahead(paths: Paths, settings: Settings) -> Iterator[Ahead]:
     """Begin to load while the block runs; what was not begun when it ends is not done any more."""
-    asking, reading = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+    asking, engines, reading = ThreadPoolExecutor(1), ThreadPoolExecutor(2), ThreadPoolExecutor(1)
     reader = Reader()
     try:
-        facts = asking.submit(load_facts, paths.facts)
+        facts = FactsAhead(paths.facts, asking, engines)
         yield Ahead(paths, settings, facts, reading.submit(load_index, paths, reader), reading, reader)
     finally:
-        for one in (asking, reading):
+        for one in (asking, engines, reading):
             one.shutdown(cancel_futures=True)

@@ -28,6 +28,7 @@ COMMANDS = {
     "which": "Which variant `run` would take, and its file.",
     "check": "Which tools or files run on which kernels with which engines: a matrix.",
     "run": "Run the best variant of a tool, within limits, recorded.",
+    "top": "What BPF programs cost on this host now, by run, and those that nobody here started.",
     "ps": "The runs that are on, and what they cost.",
     "stop": "End runs, with the time to print what they counted.",
     "attach": "Follow what a run prints.",
@@ -87,6 +88,8 @@ def _load_of_runs(name: str) -> click.Command:
     match name:
         case "run":
             from toolkit.cli.run import command
+        case "top":
+            from toolkit.cli.top import command
         case "ps":
             from toolkit.cli.ps import command
         case "stop":

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from toolkit.cli import narrate
-from toolkit.cli.session import own_paths
+from toolkit.cli.places import own_paths
 from toolkit.cli.sinks import GiveUp, OutputEvent, ResultEvent, never, write_all
 from toolkit.errors import NoSuchRecording, NoSuchRun, StateError, ToolkitError
 from toolkit.launch.register import Entry

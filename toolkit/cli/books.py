@@ -7,40 +7,23 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import ParamSpec, TypeVar
 
 from toolkit import __version__
 from toolkit.choose import judge_all
 from toolkit.cli.session import Session
-from toolkit.errors import SettingsError, StateError, SyncFailed, ToolkitError, UsageError
+from toolkit.config import Settings
+from toolkit.errors import StateError, ToolkitError
 from toolkit.fleet.metrics import format_metrics
 from toolkit.fleet.textfile import choose_folder, write_textfile
 from toolkit.paths import Paths
 from toolkit.snapshot.journal import Journal, add_failure, add_report, append_log, change_journal, read_journal
-from toolkit.snapshot.store import current_name, read_current
+from toolkit.snapshot.layout import current_name
+from toolkit.snapshot.store import read_current
 from toolkit.snapshot.sync import SyncReport
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def fail_with_one(function: Callable[P, T]) -> Callable[P, T]:
-    """Let a command exit with 1 where it failed at its work, and with 125 only where it was called wrongly."""
-
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return function(*args, **kwargs)
-        except (UsageError, SettingsError):
-            raise
-        except ToolkitError as error:
-            raise SyncFailed(error.what, fix=error.fix) from error
-
-    return call
 
 
 @contextmanager
-def note_failure(paths: Paths, load: Callable[[], Session]) -> Iterator[None]:
+def note_failure(paths: Paths, settings: Settings, load: Callable[[], Session]) -> Iterator[None]:
     """Write down that a sync began; and how it ended, where the block raises anything at all.
 
     `load` gives the session of before, for the metrics.
@@ -55,6 +38,7 @@ def note_failure(paths: Paths, load: Callable[[], Session]) -> Iterator[None]:
         seconds, ended = round(time.monotonic() - started, 3), round(time.time(), 3)
         _write(
             paths,
+            settings,
             load,
             lambda journal: add_failure(journal, problem, snapshot, seconds, ended),
             (f"sync FAILED: {problem}",),
@@ -63,13 +47,21 @@ def note_failure(paths: Paths, load: Callable[[], Session]) -> Iterator[None]:
 
 
 def note_report(
-    session: Session, asked: frozenset[str], report: SyncReport, lines: Iterable[str]
+    paths: Paths,
+    settings: Settings,
+    load: Callable[[], Session],
+    asked: frozenset[str],
+    report: SyncReport,
+    lines: Iterable[str],
 ) -> tuple[ToolkitError, ...]:
-    """Write down how a sync ended; gives what could not be written. `session` is that of the catalog after it."""
+    """Write down how a sync ended; gives what could not be written.
+
+    `load` gives the session of the catalog after it, for the metrics, which not every host has.
+    """
     end = f"sync {'FAILED' if report.failed else 'done'} in {report.seconds:.1f} s"
     ended = round(time.time(), 3)
     change = functools.partial(add_report, report=report, asked=asked, ended=ended)
-    return _write(session.paths, lambda: session, change, (*lines, end))
+    return _write(paths, settings, load, change, (*lines, end))
 
 
 def _describe(error: BaseException) -> str:
@@ -83,7 +75,11 @@ def _describe(error: BaseException) -> str:
 
 
 def _write(
-    paths: Paths, load: Callable[[], Session], change: Callable[[Journal], Journal], lines: Iterable[str]
+    paths: Paths,
+    settings: Settings,
+    load: Callable[[], Session],
+    change: Callable[[Journal], Journal],
+    lines: Iterable[str],
 ) -> tuple[ToolkitError, ...]:
     problems: list[ToolkitError] = []
     try:
@@ -92,9 +88,9 @@ def _write(
         problems.append(error)
         journal = change(_read_what_is_there(paths))
     try:
-        session = load()
-        folder = choose_folder(session.settings, paths)
+        folder = choose_folder(settings, paths)
         if folder:
+            session = load()
             snapshot = read_current(paths.snapshots, paths.current)
             judged = judge_all(session.index.variants, session.facts, session.trials)
             write_textfile(folder, format_metrics(journal, snapshot, judged))

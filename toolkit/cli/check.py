@@ -15,7 +15,8 @@ from toolkit.cli.check_data import format_csv, make_document
 from toolkit.cli.check_report import format_matrix, sum_up
 from toolkit.cli.check_why import explain_rows
 from toolkit.cli.names import complete_tool
-from toolkit.cli.session import open_session, own_paths
+from toolkit.cli.places import own_paths
+from toolkit.cli.session import open_session
 from toolkit.errors import NoSuchTool, UsageError
 from toolkit.host.looked import look_up
 from toolkit.matrix import FailOn, Subject, judge_rows, list_failures, make_columns

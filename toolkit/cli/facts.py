@@ -13,13 +13,14 @@ import click
 import msgspec
 
 from toolkit.cli import render
-from toolkit.cli.session import own_paths
+from toolkit.cli.places import own_paths
 from toolkit.errors import StateError, UsageError
 from toolkit.host import load_facts
 from toolkit.host.cache import BIG
 from toolkit.host.looked import look_up
 from toolkit.host.tree import Tree
 from toolkit.model import Engine, EngineFact, Fact, Facts, Need, Value
+from toolkit.paths import capture_script as find_capture_script
 from toolkit.snapshot.index import load_index
 
 GROUPS = {
@@ -63,17 +64,29 @@ class Document(Value, frozen=True, omit_defaults=False):
 @click.option("--export", "target", metavar="FILE", help="Write them for another machine; .gz packs, - is stdout.")
 @click.option("--from", "source", metavar="PATH", help="Not of this host: a folder of captures, or an exported file.")
 @click.option("--root", metavar="TREE", help="Look for programs, libraries and headers in this file system.")
+@click.option("--capture-script", is_flag=True, help="Print the shell script that takes captures, and do nothing else.")
 @click.option("--engine", "engines", metavar="NAME=VERSION", multiple=True, help="As if this engine were there.")
-def command(as_json: bool, target: str | None, source: str | None, root: str | None, engines: tuple[str, ...]) -> None:
+def command(
+    as_json: bool,
+    target: str | None,
+    source: str | None,
+    root: str | None,
+    capture_script: bool,
+    engines: tuple[str, ...],
+) -> None:
     """What this host offers to BPF tools: each fact with its origin, or why it is unknown.
 
     --export writes them as a file with which another machine can judge for this one; nothing secret is in it.
-    Captures are what scripts/capture-facts, a shell script, takes on a host where nothing can be installed.
+    Captures are what a plain shell script takes on a host where nothing can be installed.
 
     \b
+    toolkit facts --capture-script | ssh prod-b 'sh -s -- captures && tar -c captures' | tar -x
     toolkit facts --export prod-a.json.gz
     toolkit facts --from captures/ --engine bpftrace=0.23.2 --export prod-b.json
     """
+    if capture_script:
+        click.echo(find_capture_script().read_text(), nl=False)
+        return
     wanted = load_index(own_paths()).outside
     facts = _replace_engines(_load(source, root, wanted), engines)
     if target is not None:

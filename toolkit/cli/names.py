@@ -8,7 +8,7 @@ from click.shell_completion import CompletionItem
 
 def complete_tool(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Tool names that begin with what was typed, each with its summary."""
-    from toolkit.cli.session import own_paths
+    from toolkit.cli.places import own_paths
     from toolkit.errors import ToolkitError
     from toolkit.snapshot.index import load_index
 
@@ -21,7 +21,7 @@ def complete_tool(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def complete_category(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Category names that begin with what was typed."""
-    from toolkit.cli.session import own_paths
+    from toolkit.cli.places import own_paths
     from toolkit.errors import ToolkitError
     from toolkit.snapshot.index import load_index
 

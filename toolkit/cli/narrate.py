@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 import click
 
-from toolkit.cli.render import format_bytes, format_duration, terminal_width
+from toolkit.cli.gaps import describe_engine
+from toolkit.cli.render import format_bytes, format_duration, format_percent, terminal_width
 from toolkit.launch.plan import outlives_limit
 from toolkit.model import Status
-from toolkit.runs import Cost, Limits, Outcome, Plan, Result
+from toolkit.runs import Cost, Form, Limits, Outcome, Plan, Result
 
 LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have seen an attachment
 INDENT = " " * 9  # below "toolkit: "
@@ -70,6 +71,8 @@ def describe_end(result: Result) -> str:
         f"{_outcome(result)} after {format_duration(result.seconds)}",
         describe_cost(result.cost, result.seconds),
     ]
+    if result.cost.cpu and result.seconds:
+        parts.append(f"user space {format_percent(result.cost.cpu / result.seconds * 100)}")
     if result.peak_memory:
         parts.append(f"{format_bytes(result.peak_memory)} of memory")
     return "; ".join(parts)
@@ -110,14 +113,9 @@ def describe_cost(cost: Cost, seconds: float) -> str:
     programs = f"{cost.programs} BPF program{'s' * (cost.programs > 1)}, {len(cost.attached)} attached"
     if cost.unknown:
         return f"{programs}; {cost.unknown}"
-    share = cost.run_ns / 1e9 / seconds * 100 if seconds else 0.0
-    return f"{programs}, {cost.run_count:,} events, {_percent(share)} of one CPU"
-
-
-def _percent(share: float) -> str:
-    if 0 < share < 0.01:
-        return "under 0.01 %"
-    return f"{share:.2f} %" if share < 10 else f"{share:.0f} %"
+    seconds = seconds or 1.0
+    events = f"{cost.run_count:,} events ({cost.run_count / seconds:,.0f} a second)"
+    return f"{programs}, {events}, {format_percent(cost.run_ns / 1e7 / seconds)} of one CPU"
 
 
 def attached_nothing(plan: Plan, result: Result) -> bool:
@@ -132,6 +130,8 @@ def describe_trouble(plan: Plan, result: Result, recording_problem: str) -> Iter
     """What went wrong and would otherwise be missed in the output."""
     if recording_problem:
         yield recording_problem
+    if result.unheld:
+        yield f"its limits were only watched, not held by the kernel: {result.unheld}"
     if result.dropped_bytes:
         yield f"{format_bytes(result.dropped_bytes)} of its output over the cap were dropped"
     if attached_nothing(plan, result):
@@ -152,7 +152,29 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     yield f"sha256     {plan.choice.variant.sha256}"
     yield f"command    {shlex.join(plan.argv)}"
     yield f"environ    {' '.join(f'{name}={shlex.quote(value)}' for name, value in sorted(plan.env.items()))}"
+    if plan.form is not Form.TEXT:
+        yield f"output     {plan.form}, which is read as data"
     reached = "reaching it is success" if plan.asked else "reaching it is status 124"
     yield f"duration   {plan.deadline:g} s {'as asked' if plan.asked else 'as the limit'}: {reached}"
+    engine = describe_engine(plan)
+    if engine:
+        yield f"engine     {engine}"
     limits = plan.limits
-    yield f"limits     {format_bytes(limits.output_bytes)} of output, {limits.grace:g} s of grace, nice {limits.nice}"
+    yield f"limits     {'; '.join(describe_limits(limits))}"
+    yield f"held by    {plan.enforcement.means}{f' ({plan.enforcement.why})' if plan.enforcement.why else ''}"
+    cost = f"{limits.bpf_cost:g} % of one CPU over 3 s" if limits.bpf_cost else "no bound"
+    yield f"BPF cost   {cost}"
+
+
+def describe_limits(limits: Limits) -> Iterator[str]:
+    """What a run may use at most, in the order of Limits; what is not limited is left out."""
+    yield f"{format_bytes(limits.output_bytes)} of output"
+    if limits.output_rate:
+        yield f"{format_bytes(limits.output_rate)} of it a second"
+    yield f"{format_bytes(limits.memory_bytes)} of memory"
+    if limits.cpu:
+        yield f"{limits.cpu:g} % of a CPU"
+    yield f"{limits.processes} processes"
+    if limits.bpf_cost:
+        yield f"{limits.bpf_cost:g} % of a CPU for its BPF programs"
+    yield f"{limits.grace:g} s of grace, nice {limits.nice}"

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from toolkit.cli import render
-from toolkit.cli.session import own_paths
+from toolkit.cli.places import own_paths
 from toolkit.launch.register import Entry, list_runs
 from toolkit.model import Value
 from toolkit.runs import Cost

@@ -113,6 +113,13 @@ def format_bytes(size: float) -> str:
     return f"{size:.1f} GiB"
 
 
+def format_percent(share: float) -> str:
+    """0.417 -> 0.42 %, 31.4 -> 31 %; what is not nothing never looks like it."""
+    if 0 < share < 0.01:
+        return "under 0.01 %"
+    return f"{share:.2f} %" if share < 10 else f"{share:.0f} %"
+
+
 def format_age(seconds: float) -> str:
     """75 -> 1m15s, 3 h 2 min -> 3h02m, for columns; what is past is 0s."""
     whole = max(0, round(seconds))

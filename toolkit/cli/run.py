@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import nullcontext
 
 import click
@@ -14,15 +13,18 @@ from toolkit.choose import choose
 from toolkit.cli import narrate, render
 from toolkit.cli.attempts import open_attempt
 from toolkit.cli.names import complete_tool
-from toolkit.cli.refuse import refuse
 from toolkit.cli.session import Session, open_session
 from toolkit.cli.start import Start, start_detached, start_here
+from toolkit.config import LEAST_MEMORY
 from toolkit.errors import UsageError
+from toolkit.host.means import find_enforcement
+from toolkit.launch.attempt import Attempt
 from toolkit.launch.plan import make_plan
 from toolkit.launch.policy import cap_limits
 from toolkit.model import Choice, Risk
 from toolkit.runs import Limits
 
+STDBUF = ("/usr/bin/stdbuf", "/bin/stdbuf")
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LONGEST = 7 * 86400.0
 LONGEST_GRACE = 600.0
@@ -60,6 +62,12 @@ def check_text(arguments: tuple[str, ...]) -> None:
             raise UsageError(f"the argument {shown!r} is not valid UTF-8") from None
 
 
+def check_outlet(*, chart: bool, as_json: bool) -> None:
+    """Raises UsageError where output is asked for in two ways."""
+    if chart and as_json:
+        raise UsageError("--chart draws for people, --json prints for programs", fix="ask for one of them")
+
+
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @click.option(
     "--duration",
@@ -77,6 +85,26 @@ def check_text(arguments: tuple[str, ...]) -> None:
 @click.option(
     "--output-limit", type=click.IntRange(1, 1 << 20), metavar="MIB", help="Stop it after so much output (64)."
 )
+@click.option("--output-rate", type=click.IntRange(0, 1 << 30), metavar="KIB", help="… or so much a second over 3 s.")
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(LEAST_MEMORY, 1 << 24),
+    metavar="MIB",
+    help="Memory that its processes may use (1024).",
+)
+@click.option(
+    "--cpu-limit",
+    type=click.FloatRange(0, 100_000),
+    metavar="PERCENT",
+    help="Share of one CPU that they may use over 3 s (0, no limit: BCC's compiler takes all of one).",
+)
+@click.option("--processes", type=click.IntRange(1, 1 << 22), metavar="N", help="Most processes and threads (128).")
+@click.option(
+    "--bpf-cost",
+    type=click.FloatRange(0, 100_000),
+    metavar="PERCENT",
+    help="Stop it when its BPF programs burn more of one CPU for 3 s (5); 0: no bound.",
+)
 @click.option(
     "--allow", "-a", multiple=True, type=click.Choice([risk.value for risk in Risk]), help="Accept a risk class."
 )
@@ -87,6 +115,7 @@ def check_text(arguments: tuple[str, ...]) -> None:
 @click.option("--detach", is_flag=True, help="Say the run's name once it is on, and let it go on alone (see attach).")
 @click.option("--dry-run", "-n", is_flag=True, help="Print the whole decision and start nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing of our own unless something is wrong.")
+@click.option("--chart", is_flag=True, help="Draw its histograms with percentiles, and a heat map of all intervals.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines: start, output, frames, result (docs/json.md).")
 @click.argument("tool", shell_complete=complete_tool)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -94,12 +123,18 @@ def command(
     duration: float | None,
     grace: float | None,
     output_limit: int | None,
+    output_rate: int | None,
+    memory_limit: int | None,
+    cpu_limit: float | None,
+    processes: int | None,
+    bpf_cost: float | None,
     allow: tuple[str, ...],
     force: bool,
     record: bool | None,
     detach: bool,
     dry_run: bool,
     quiet: bool,
+    chart: bool,
     as_json: bool,
     tool: str,
     arguments: tuple[str, ...],
@@ -114,16 +149,25 @@ def command(
     cannot run here; 127 no such tool; 130 interrupted.
     """
     check_text((tool, *arguments))
+    check_outlet(chart=chart, as_json=as_json)
     session = open_session()
     asked = resolve_name(session.index, tool)
     accepted = (*session.settings.allow, *map(Risk, allow))
     attempt = open_attempt(session, asked.tool, arguments, accepted, force=force, record=record)
     with nullcontext() if dry_run else attempt.watch():
-        permitted = attempt.permit(one.id for one in asked.variants)
-        asked = replace(asked, variants=tuple(one for one in asked.variants if one.id in permitted))
-        choice = _choose(session, asked, arguments, force=force)
+        choice = _choose(session, _narrow(asked, attempt), arguments, force=force)
         decision = attempt.decide(choice.variant.id)
-        wanted = _override(session.settings.limits, duration, grace, output_limit)
+        wanted = _override(
+            session.settings.limits,
+            duration=duration,
+            grace=grace,
+            output_bytes=None if output_limit is None else output_limit << 20,
+            output_rate=None if output_rate is None else output_rate << 10,
+            memory_bytes=None if memory_limit is None else memory_limit << 20,
+            cpu=cpu_limit,
+            processes=processes,
+            bpf_cost=bpf_cost,
+        )
         limits, capped = cap_limits(wanted, decision.caps)
         attempt.plan = plan = make_plan(
             asked.tool,
@@ -132,7 +176,9 @@ def command(
             session.facts,
             dict(os.environ),
             duration=None if "duration" in capped else duration,
-            stdbuf=shutil.which("stdbuf", path="/usr/bin:/bin") or "",
+            stdbuf=next((path for path in STDBUF if os.access(path, os.X_OK)), ""),
+            as_data=as_json,
+            enforcement=find_enforcement(),
         )
     if dry_run:
         render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan))
@@ -140,8 +186,14 @@ def command(
         narrate.warn(line)
     if dry_run:
         return 0
-    start = Start(session, attempt, plan, record=decision.record, quiet=quiet or as_json, as_json=as_json)
+    start = Start(session, attempt, plan, record=decision.record, quiet=quiet or as_json, as_json=as_json, chart=chart)
     return start_detached(start) if detach else start_here(start)
+
+
+def _narrow(asked: Asked, attempt: Attempt) -> Asked:
+    """What was asked for without the variants that the policy forbids. Raises CannotRun when it forbids them all."""
+    permitted = attempt.permit(one.id for one in asked.variants)
+    return replace(asked, variants=tuple(one for one in asked.variants if one.id in permitted))
 
 
 def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force: bool) -> Choice:
@@ -151,13 +203,11 @@ def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force
     if chosen.misfits and len(chosen.misfits) == len(chosen.judged):
         lines = tuple(f"{variant.id}: {why}" for variant, why in chosen.misfits)
         raise UsageError(f"cannot call {asked.tool.name} like this", fix="\n         ".join(lines))
+    from toolkit.cli.refuse import refuse  # here, because most runs are not refused, and it costs 6 ms
+
     raise refuse(asked, chosen, session, arguments)
 
 
-def _override(limits: Limits, duration: float | None, grace: float | None, output_limit: int | None) -> Limits:
-    given = {
-        "duration": duration,
-        "grace": grace,
-        "output_bytes": output_limit << 20 if output_limit else None,
-    }
-    return replace(limits, **{name: value for name, value in given.items() if value is not None})
+def _override(limits: Limits, **asked: float | None) -> Limits:
+    """The limits with what the options ask for in place of the settings; policy caps the outcome."""
+    return replace(limits, **{name: value for name, value in asked.items() if value is not None})

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import msgspec
 
+from toolkit.cli.places import own_paths
 from toolkit.config import Settings, load_settings
 from toolkit.host import load_facts
 from toolkit.host.looked import look_up
 from toolkit.model import Facts, Index, Value
-from toolkit.paths import Paths, check_state_owner, find_paths
+from toolkit.paths import Paths
 from toolkit.runs import Trial
 from toolkit.snapshot.index import load_index
 from toolkit.verified import load_trials
-
-OWN_HOME = "TOOLKIT_HOME"
 
 
 class Session(Value, frozen=True, kw_only=False):
@@ -40,17 +36,3 @@ def join_session(paths: Paths, settings: Settings, index: Index, facts: Facts) -
     looked = look_up(index.outside, cache=paths.looked)
     facts = msgspec.structs.replace(facts, looked=looked)
     return Session(paths, settings, index, facts, load_trials(paths.verified))
-
-
-def own_home(paths: Paths) -> str:
-    """The folder that TOOLKIT_HOME names, or an empty text when it is not set."""
-    return str(paths.state.parent) if os.environ.get(OWN_HOME) else ""
-
-
-def own_paths() -> Paths:
-    """This user's places. Raises StateError for state that others can write."""
-    paths = find_paths(dict(os.environ), os.getuid())
-    home = own_home(paths)
-    for place in (*((Path(home),) if home else ()), paths.state, paths.settings):
-        check_state_owner(place, os.getuid())
-    return paths

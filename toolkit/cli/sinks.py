@@ -5,18 +5,22 @@ from __future__ import annotations
 import codecs
 import os
 import select
+import stat
+import sys
 from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
 from toolkit.cli.render import SHAPE
+from toolkit.cli.status import Status, can_write
 from toolkit.launch.supervise import Sinks
 from toolkit.model import Value
-from toolkit.output.frames import Frame, Histogram
-from toolkit.output.parse import FrameParser
+from toolkit.output.frames import Frame, Histogram, Lost
+from toolkit.output.parser import Stream
 from toolkit.recordings.write import Recorder
-from toolkit.runs import Cost, Outcome, Plan, Result
+from toolkit.remarks import Folder, Remarks
+from toolkit.runs import Cost, Form, Outcome, Plan, Result
 
 ASK_EVERY = 100  # milliseconds
 GiveUp = Callable[[], bool]
@@ -64,33 +68,59 @@ class Outlet(Protocol):
         """The run is over."""
         ...
 
+    @property
+    def folded(self) -> int:
+        """Lines of stderr that nobody has seen."""
+        ...
 
-def open_outlet(recorder: Recorder | None, *, as_json: bool) -> Outlet:
-    """The outlet that was asked for."""
-    return JsonOutlet(Tap(recorder)) if as_json else PlainOutlet(Tap(recorder))
+
+def open_outlet(tap: Tap, status: Status | None, *, as_json: bool) -> Outlet:
+    """The outlet that was asked for; what a status line stands below is for people, and may be folded."""
+    return JsonOutlet(tap) if as_json else PlainOutlet(tap, status, open_folder(tap.recorder))
+
+
+def open_folder(recorder: Recorder | None) -> Folder | None:
+    """What folds noise away: on a terminal only, and only what is kept elsewhere."""
+    return Folder() if recorder is not None and sys.stderr.isatty() else None
 
 
 class Tap:
     """What both outlets do with output before anybody sees it: keep it, and read it."""
 
-    def __init__(self, recorder: Recorder | None) -> None:
+    def __init__(self, recorder: Recorder | None, form: Form, remarks: Remarks) -> None:
         self.recorder = recorder
-        self._parser = FrameParser()
+        self._remarks = remarks
+        self._lost = 0  # events, by the frames of stdout
+        self._stream = Stream(form)
+        self._quiet = False  # no output came since the last pause
 
     def take(self, stream: str, data: bytes) -> tuple[Frame, ...]:
         """Bytes of stream O or E; gives the frames that they complete."""
         if self.recorder:
             self.recorder.take_output(stream, data)
-        return self._keep(self._parser.feed(data)) if stream == "O" else ()
+        self._remarks.hear(stream, data)
+        if stream != "O":
+            return ()
+        self._quiet = False
+        return self._keep(self._stream.feed(data))
+
+    def pause(self) -> tuple[Frame, ...]:
+        """Called about once a second; gives the frames that wait for more output where none came for so long."""
+        quiet, self._quiet = self._quiet, True
+        return self._keep(self._stream.pause()) if quiet else ()
 
     def take_cost(self, cost: Cost) -> None:
         """One sample of the meter."""
         if self.recorder:
             self.recorder.take_cost(cost)
 
+    def count_lost(self) -> int:
+        """Events that the engine said it lost, in either stream."""
+        return self._lost + self._remarks.lost
+
     def finish(self, result: Result) -> tuple[Frame, ...]:
         """The run is over; gives the frames that were still pending."""
-        frames = self._keep(self._parser.finish())
+        frames = self._keep(self._stream.finish())
         if self.recorder:
             self.recorder.finish(result)
         return frames
@@ -98,14 +128,18 @@ class Tap:
     def _keep(self, frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
         if self.recorder:
             self.recorder.take_frames(frames)
+        self._lost += sum(frame.count for frame in frames if isinstance(frame, Lost))
         return frames
 
 
 class PlainOutlet:
-    """The tool's bytes, untouched."""
+    """The tool's bytes, untouched; on a terminal with a line of ours below, and without the noise of compilers."""
 
-    def __init__(self, tap: Tap) -> None:
+    def __init__(self, tap: Tap, status: Status | None, folder: Folder | None) -> None:
         self._tap = tap
+        self._status = status
+        self._folder = folder
+        self.folded = 0
 
     def start(self, plan: Plan) -> None:
         return
@@ -114,20 +148,55 @@ class PlainOutlet:
         return Sinks(
             stdout=lambda data, give_up: self._pass(1, "O", data, give_up),
             stderr=lambda data, give_up: self._pass(2, "E", data, give_up),
-            cost=self._tap.take_cost,
+            cost=self._take_cost,
+            lost=self._tap.count_lost,
         )
 
     def finish(self, result: Result) -> None:
         self._tap.finish(result)
+        if self._status:
+            self._status.finish()
+        if self._folder is None:
+            return
+        rest = self._folder.flush()
+        if _may_have_failed(result):
+            rest += self._folder.folded
+        else:
+            self.folded = self._folder.lines
+        write_all(2, rest)
 
     def _pass(self, descriptor: int, stream: str, data: bytes, give_up: GiveUp) -> str:
         # Recorded first: what the person saw is always in the recording.
         self._tap.take(stream, data)
+        return self._write(descriptor, self._folder.feed(data) if self._folder and stream == "E" else data, give_up)
+
+    def _take_cost(self, cost: Cost) -> None:
+        self._tap.take_cost(cost)
+        if self._folder and can_write(2):
+            self._write(2, self._folder.flush(), give_up=lambda: True)
+        if self._status:
+            self._status.draw(cost)
+
+    def _write(self, descriptor: int, data: bytes, give_up: GiveUp) -> str:
+        if not data:
+            return ""
+        if self._status is None:
+            return write_all(descriptor, data, give_up)
+        self._status.erase()
+        self._status.note(descriptor, data)
         return write_all(descriptor, data, give_up)
+
+
+def _may_have_failed(result: Result) -> bool:
+    """Whether what a compiler warned of may tell why nothing came; some of bcc's tools fail with status 0."""
+    ended_badly = result.outcome is Outcome.ENDED and result.tool_status != 0
+    return ended_badly or result.outcome is Outcome.FAILED or not result.cost.attached
 
 
 class JsonOutlet:
     """One JSON object a line, each complete when it is printed."""
+
+    folded = 0
 
     def __init__(self, tap: Tap) -> None:
         self._tap = tap
@@ -144,6 +213,8 @@ class JsonOutlet:
             stdout=lambda data, give_up: self._pass("stdout", "O", data, give_up),
             stderr=lambda data, give_up: self._pass("stderr", "E", data, give_up),
             cost=self._tap.take_cost,
+            pause=lambda give_up: _emit_frames(self._tap.pause(), give_up),
+            lost=self._tap.count_lost,
         )
 
     def finish(self, result: Result) -> None:
@@ -183,9 +254,10 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
 
     A write that blocks is tried again by Python after every signal (PEP 475), so a reader that has stopped reading
     would hold us for ever. Instead this waits until at least PIPE_BUF bytes can be written, which then cannot block,
-    and asks `give_up` in between.
+    and asks `give_up` in between. A file, or a device such as /dev/null, has no reader, and takes all at once.
     """
     rest = memoryview(data)
+    piece = select.PIPE_BUF if _has_reader(descriptor) else len(rest)
     poller = select.poll()
     poller.register(descriptor, select.POLLOUT)
     while rest:
@@ -193,7 +265,7 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
             while not poller.poll(ASK_EVERY):
                 if give_up():
                     return "nobody reads its output"
-            rest = rest[os.write(descriptor, rest[: select.PIPE_BUF]) :]
+            rest = rest[os.write(descriptor, rest[:piece]) :]
         except BlockingIOError:
             continue
         except BrokenPipeError:
@@ -201,3 +273,8 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
         except OSError as error:
             return f"its output cannot be written any more ({error.strerror})"
     return ""
+
+
+def _has_reader(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return not stat.S_ISREG(mode) and not (stat.S_ISCHR(mode) and not os.isatty(descriptor))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from toolkit.cli import render
-from toolkit.cli.session import own_paths
+from toolkit.cli.places import own_paths
 from toolkit.config import load_settings
 from toolkit.errors import StateError, UsageError
 from toolkit.lock import hold_lock
@@ -16,8 +16,8 @@ from toolkit.model import Value
 from toolkit.paths import Paths, data_folder
 from toolkit.snapshot.compare import Difference, compare_manifests
 from toolkit.snapshot.hold import end_hold, find_held, hold_snapshot
-from toolkit.snapshot.layout import Entry, Origin, Role, Snapshot
-from toolkit.snapshot.store import collect_garbage, current_name, find_garbage, list_snapshots, make_current
+from toolkit.snapshot.layout import Entry, Origin, Role, Snapshot, current_name
+from toolkit.snapshot.store import collect_garbage, find_garbage, list_snapshots, make_current
 
 LOCK_WAIT = 10.0  # seconds
 INDENT = 18  # columns of an id and the space behind it

@@ -5,27 +5,32 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import click
 
 from toolkit.cli import narrate, render
+from toolkit.cli.gaps import describe_gaps, read_map_keys
 from toolkit.cli.session import Session
-from toolkit.cli.sinks import Outlet, open_outlet
+from toolkit.cli.sinks import Outlet, Tap, open_outlet
+from toolkit.cli.status import Status, open_status
 from toolkit.errors import StateError, ToolkitError, UsageError
 from toolkit.launch.attempt import Attempt
 from toolkit.launch.detach import Tell, Told, detach
 from toolkit.launch.guard import check_file, check_pressure, check_programs, check_rights
 from toolkit.launch.register import LONGEST, Entry, register
 from toolkit.launch.supervise import supervise
-from toolkit.model import Value
+from toolkit.model import Facts, Value, Variant
 from toolkit.recordings.layout import SHAPE, RunRecord
 from toolkit.recordings.write import Recorder, new_id
-from toolkit.runs import Plan, Result
+from toolkit.remarks import Remarks
+from toolkit.runs import Cost, Plan, Result
 from toolkit.snapshot.use import use_snapshot
+from toolkit.trials import Points, count_points
 
 
 class Detached(Value, frozen=True, omit_defaults=False):
@@ -46,6 +51,7 @@ class Start:
     record: bool
     quiet: bool
     as_json: bool
+    chart: bool = False
     detached: bool = False
     tell: Tell = lambda _: None
     warnings: list[str] = field(default_factory=list)  # of a detached run, until it is told
@@ -55,8 +61,7 @@ def start_here(start: Start) -> int:
     """Run it to its end; gives the exit status."""
     with _admit(start) as name:
         recorder = _open_recorder(start, name) if start.record else None
-        outlet = open_outlet(recorder, as_json=start.as_json)
-        return _run(start, name, outlet, recorder)
+        return _run(start, name, recorder)
 
 
 def start_detached(start: Start) -> int:
@@ -66,7 +71,9 @@ def start_detached(start: Start) -> int:
             "a detached run prints into its recording, and this one has none",
             fix="leave --no-record out; a sensitive tool needs --record; the policy may forbid both",
         )
-    told = detach(lambda tell: start_here(replace(start, detached=True, as_json=False, quiet=True, tell=tell)))
+    told = detach(
+        lambda tell: start_here(replace(start, detached=True, as_json=False, chart=False, quiet=True, tell=tell))
+    )
     for line in told.warnings:
         narrate.warn(line)
     if not told.run:
@@ -97,6 +104,8 @@ def _admit(start: Start) -> Iterator[str]:
                 check_rights(plan.choice.variant, start.session.facts)
                 check_pressure(attempt.policy.pressure)
             missing = held.enter_context(register(paths.runs, _describe_entry(start, name), plan.limits))
+            if missing and start.detached:  # nobody could find it
+                raise StateError(missing, fix="start it without --detach")
             attempt.allow(name if start.record else "")
         for problem in filter(None, (missing, attempt.problem)):
             _warn(start, problem)
@@ -124,7 +133,8 @@ def _describe_entry(start: Start, name: str) -> Entry:
 def _open_recorder(start: Start, name: str) -> Recorder | None:
     """A recording, or None with a warning: an incident is often a full disk, and the tool must run all the same."""
     try:
-        return Recorder(start.session.paths.recordings, _describe_run(start, name))
+        free = max(start.session.settings.recordings.min_free_mib << 20, start.plan.limits.free_bytes)
+        return Recorder(start.session.paths.recordings, _describe_run(start, name), free)
     except StateError as error:
         if start.detached:  # nobody would ever see what it prints
             raise
@@ -158,6 +168,9 @@ def _describe_run(start: Start, name: str) -> RunRecord:
         output_bytes=plan.limits.output_bytes,
         grace=plan.limits.grace,
         nice=plan.limits.nice,
+        limits=plan.limits,
+        enforcement=plan.enforcement,
+        form=plan.form,
     )
 
 
@@ -169,8 +182,21 @@ def _warn(start: Start, text: str) -> None:
         narrate.warn(text)
 
 
-def _run(start: Start, name: str, outlet: Outlet, recorder: Recorder | None) -> int:
+def _open_outlet(tap: Tap, start: Start, status: Status | None) -> Outlet:
+    if not start.chart:
+        return open_outlet(tap, status, as_json=start.as_json)
+    from toolkit.cli.chart import ChartOutlet
+
+    return ChartOutlet(tap, start.plan.form)
+
+
+def _run(start: Start, name: str, recorder: Recorder | None) -> int:
     plan = start.plan
+    points = count_attached(start.session.facts, plan.choice.variant)
+    remarks = Remarks(read_map_keys(plan))
+    # Where a heat map is drawn there is no room for a line.
+    status = None if start.quiet or start.chart else open_status(plan.deadline, points)
+    outlet = _open_outlet(Tap(recorder, plan.form, remarks), start, status)
     outlet.start(plan)
     if not start.quiet:
         narrate.say(narrate.describe_start(plan))
@@ -182,8 +208,24 @@ def _run(start: Start, name: str, outlet: Outlet, recorder: Recorder | None) -> 
         return result.status
     for line in narrate.describe_trouble(plan, result, recorder.problem if recorder else ""):
         narrate.warn(line)
+    for line in describe_gaps(plan, result, remarks, points(result.cost)):
+        narrate.warn(line)
     if not start.quiet:
         narrate.say(narrate.describe_end(result))
+        if outlet.folded:
+            narrate.say(
+                f"{outlet.folded} lines of compiler warnings are folded (toolkit recordings show --stderr last)"
+            )
         if recorder:
             narrate.say(f"recorded as {recorder.path.name} (toolkit recordings show last)")
     return result.status
+
+
+def count_attached(facts: Facts, variant: Variant) -> Callable[[Cost], Points]:
+    """A function that tells what of a variant is attached; it counts anew only when something came or went."""
+
+    @cache
+    def count(attached: tuple[str, ...]) -> Points:
+        return count_points(variant, facts, attached)
+
+    return lambda cost: Points() if cost.unknown else count(cost.attached)

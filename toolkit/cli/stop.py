@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from toolkit.cli import narrate, render
-from toolkit.cli.session import own_paths
+from toolkit.cli.places import own_paths
 from toolkit.errors import NoSuchRecording, NoSuchRun, UsageError
 from toolkit.launch.register import Entry, list_runs
 from toolkit.launch.stop import Launcher, find_run

@@ -1,4 +1,7 @@
-"""`toolkit sync`: the latest tools from git, at the revision that fits each engine, swapped in at once."""
+"""`toolkit sync`: the latest tools from git, at the revision that fits each engine, swapped in at once.
+
+The servers are asked before most of this program is loaded: on most nights their answer is what it waits for.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,38 @@ import signal
 from collections.abc import Iterator, Mapping
 
 import click
-import msgspec
 
-from toolkit.catalog.load import Curated, load_sources
-from toolkit.choose import judge_all
-from toolkit.cli import render
-from toolkit.cli.ahead import load_ahead
-from toolkit.cli.books import fail_with_one, note_failure, note_report
-from toolkit.cli.narrate import say
-from toolkit.cli.progress import show_progress
-from toolkit.cli.session import Session, own_paths
-from toolkit.cli.sync_report import Outcome, describe_problems, format_log, format_outcome, format_trials
-from toolkit.cli.sync_trials import try_changed
-from toolkit.cli.tree import make_rules
-from toolkit.config import load_settings
+from toolkit.catalog.load import load_sources
+from toolkit.cli.failing import fail_with_one
+from toolkit.cli.places import own_paths
+from toolkit.cli.retention import retain_afterwards
+from toolkit.config import Settings, load_settings
 from toolkit.errors import UsageError
-from toolkit.model import Index, Source, Status
+from toolkit.model import Source, Value
 from toolkit.paths import Paths, data_folder
-from toolkit.snapshot.layout import Origin
+from toolkit.snapshot.asking import ask_ahead
+from toolkit.snapshot.hold import find_held
+from toolkit.snapshot.layout import Origin, current_name
 from toolkit.snapshot.origins import merge_sources
 from toolkit.snapshot.pins import load_pins
-from toolkit.snapshot.progress import Phase, Progress, Step
-from toolkit.snapshot.store import current_name
-from toolkit.snapshot.sync import Request, SyncReport, sync
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Call(Value, frozen=True):
+    """What a sync was called with, and what the settings say."""
+
+    paths: Paths
+    settings: Settings
+    catalog: tuple[Source, ...]
+    sources: tuple[Source, ...]
+    asked: tuple[Source, ...]
+    pins: dict[str, tuple[Origin, ...]]
+    seconds: float  # for a source
+    wait: float  # seconds, for another sync
+    verify: bool
+    quiet: bool
+    as_json: bool
 
 
 @click.command("sync")
@@ -65,45 +75,28 @@ def command(
     pins = load_pins(data_folder()) if pinned else {}
     if pinned:
         asked = _choose_pinned(asked, pins, quiet=quiet)
-    shown = tuple(one.name for one in asked) if not quiet and not as_json else ()
+    call = Call(
+        paths=paths,
+        settings=settings,
+        catalog=catalog,
+        sources=sources,
+        asked=asked,
+        pins=pins,
+        seconds=float(timeout),
+        wait=float(wait),
+        verify=settings.verify if verify is None else verify,
+        quiet=quiet,
+        as_json=as_json,
+    )
+    ahead = () if pinned or find_held(paths.hold, paths.current) else asked
     with (
         _end_cleanly(paths),
-        load_ahead(paths, settings) as ahead,
-        note_failure(paths, ahead.session),
-        show_progress(paths, shown) as progress,
+        retain_afterwards(paths, settings),
+        ask_ahead(ahead, seconds=call.seconds) as answers,
     ):
-        request = Request(
-            sources=sources,
-            asked=frozenset(one.name for one in asked),
-            facts=ahead.facts.result,
-            pins=pins,
-            keep=settings.keep,
-            seconds=float(timeout),
-            lock_wait=float(wait),
-            tree=lambda: make_rules(_take_curated(ahead.index.result(), catalog), paths),
-            fetched=ahead.read,
-        )
-        report = sync(paths, request, progress)
-        before = ahead.session()
-        after = before if report.snapshot == report.before else ahead.reload()
-        outcome = _judge(before, after, report, progress)
-    unwritten = note_report(after, request.asked, report, format_log(outcome))
-    if settings.verify if verify is None else verify:
-        outcome = msgspec.structs.replace(outcome, trials=try_changed(after, quiet=quiet or as_json))
-    if as_json:
-        render.print_json(outcome)
-    else:
-        _print_outcome(outcome, paths, quiet=quiet)
-    for error in unwritten:
-        say(error.what, error.fix)
-    return 1 if report.failed or unwritten else 0
+        from toolkit.cli.sync_run import run_sync  # here, since loading it takes as long as half an answer
 
-
-def _take_curated(index: Index, catalog: tuple[Source, ...]) -> Curated:
-    """The curated catalog: but for its sources, the index holds it, and reading 13 files of YAML takes 25 ms."""
-    return Curated(
-        categories=index.categories, sources=catalog, tools=tuple(tool for tool in index.tools if tool.curated)
-    )
+        return run_sync(call, answers)
 
 
 def _choose_sources(sources: tuple[Source, ...], names: tuple[str, ...]) -> tuple[Source, ...]:
@@ -139,35 +132,8 @@ def _end_cleanly(paths: Paths) -> Iterator[None]:
     try:
         yield
     except SystemExit:
+        from toolkit.cli.narrate import say
+
         name = current_name(paths.current)
         say(f"interrupted; {f'the current snapshot is {name}' if name else 'there is no snapshot yet'}")
         raise
-
-
-def _judge(session: Session, after: Session, report: SyncReport, progress: Progress) -> Outcome:
-    """Add which tools run here now, and no more, by the catalogs before and after."""
-    if after is session:
-        return Outcome(shape=render.SHAPE, report=report, runs_now=(), runs_no_more=())
-    progress(Step(phase=Phase.JUDGING, text="which tools run here now"))
-    before, here = _find_runners(session), _find_runners(after)
-    now, no_more = tuple(sorted(here - before)), tuple(sorted(before - here))
-    progress(Step(phase=Phase.JUDGED, text=f"tools that run here now: {len(now)}, no more: {len(no_more)}"))
-    return Outcome(shape=render.SHAPE, report=report, runs_now=now, runs_no_more=no_more)
-
-
-def _find_runners(session: Session) -> set[str]:
-    judged = judge_all(session.index.variants, session.facts, session.trials)
-    return {one.variant.tool for one in judged if one.verdict.status is Status.RUNS}
-
-
-def _print_outcome(outcome: Outcome, paths: Paths, *, quiet: bool) -> None:
-    if quiet and not outcome.report.failed:
-        return  # what is worth a note is in the log: cron would mail it every night
-    for what, fix in describe_problems(outcome.report):
-        say(what, fix)
-    if outcome.report.failed:
-        say(f"what was held stays; the whole story is in {paths.sync_log}")
-    if not quiet:
-        width = render.terminal_width()
-        trials = format_trials(outcome.trials, width) if outcome.trials else ()
-        render.print_lines((*format_outcome(outcome, width), *trials))

@@ -11,7 +11,8 @@ from toolkit.catalog.query import require_category
 from toolkit.cli import render
 from toolkit.cli.list import NAME_WIDTH, Row, format_row, make_rows
 from toolkit.cli.names import complete_category
-from toolkit.cli.session import Session, open_session, own_home, own_paths
+from toolkit.cli.places import own_home, own_paths
+from toolkit.cli.session import Session, open_session
 from toolkit.errors import StateError
 from toolkit.model import Value
 from toolkit.paths import Paths, own_command

@@ -28,11 +28,14 @@ SYSCALLS = {
 
 # enum bpf_cmd
 PROG_LOAD = 5
+PROG_GET_NEXT_ID = 11
 PROG_GET_FD_BY_ID = 13
 OBJ_GET_INFO_BY_FD = 15
 RAW_TRACEPOINT_OPEN = 17
 TASK_FD_QUERY = 20
 LINK_CREATE = 28
+LINK_GET_FD_BY_ID = 30
+LINK_GET_NEXT_ID = 31
 ENABLE_STATS = 32
 
 # enum bpf_prog_type and bpf_attach_type
@@ -47,6 +50,15 @@ LSM_MAC = 27
 TRACE_ITER = 28
 TRACE_KPROBE_MULTI = 42
 TRACE_UPROBE_MULTI = 48
+
+# The names of enum bpf_prog_type, in its order.
+_TYPES = (
+    "unspec socket_filter kprobe sched_cls sched_act tracepoint xdp perf_event cgroup_skb cgroup_sock lwt_in lwt_out "
+    "lwt_xmit sock_ops sk_skb cgroup_device sk_msg raw_tracepoint cgroup_sock_addr lwt_seg6local lirc_mode2 "
+    "sk_reuseport flow_dissector cgroup_sysctl raw_tracepoint_writable cgroup_sockopt tracing struct_ops ext lsm "
+    "sk_lookup syscall netfilter"
+)
+PROGRAM_TYPES = tuple(_TYPES.split())
 
 SLEEPABLE = 1 << 4  # prog_flags
 
@@ -66,8 +78,9 @@ KPROBE_MULTI = struct.Struct("=IIII IIQ 16x")
 UPROBE_MULTI = struct.Struct("=IIII QQ 16x I 12x")
 NOWHERE = 8  # an address that no process has mapped: what the kernel reads there gives EFAULT
 ASK_TASK = struct.Struct("=IIIIQIIQQ")
-# struct bpf_prog_info up to the name, which is cut off after 15 bytes.
-PROGRAM_INFO = struct.Struct("=I 60x 16s")
+# struct bpf_prog_info up to run_cnt: type, id … created_by_uid … name, which is cut off after 15 bytes … run_time_ns.
+# A kernel that knows less fills less (the name since 4.15, the figures since 5.1).
+PROGRAM_INFO = struct.Struct("=II 40x I 12x 16s 112x QQ")
 # struct perf_event_attr up to config2, PERF_ATTR_SIZE_VER1.
 PERF_ATTRIBUTES = struct.Struct("=II Q 8x 8x 8x Q 4x 4x Q Q")
 COUNTER = struct.Struct("=II QQ 8x 8x Q 16x")  # type, size, config, sample_period … flags; PERF_ATTR_SIZE_VER0
@@ -87,6 +100,18 @@ class TaskFd:
     name: str  # the tracepoint, the function or the file
     probe_offset: int
     probe_addr: int
+
+
+@dataclass(frozen=True)
+class ProgramInfo:
+    """A loaded BPF program; `kind` is enum bpf_prog_type, the figures those of the kernel's statistics while on."""
+
+    id: int
+    kind: int
+    name: str  # as its loader called it, 15 bytes of it
+    uid: int  # who loaded it
+    run_ns: int
+    run_count: int
 
 
 def load_trial(prog_type: int, attach_type: int = 0, btf_id: int = 0, flags: int = 0) -> None:
@@ -143,13 +168,43 @@ def program_fd(prog_id: int) -> int:
     return _bpf(PROG_GET_FD_BY_ID, bytearray(struct.pack("=III", prog_id, 0, 0)))
 
 
-def describe_program(program: int) -> tuple[int, str]:
-    """The type and the name of the program with this descriptor, as its loader called it (since Linux 4.15)."""
-    info = ctypes.create_string_buffer(PROGRAM_INFO.size)
-    question = struct.pack("=IIQ", program, PROGRAM_INFO.size, ctypes.addressof(info))
+def read_program(program: int) -> ProgramInfo:
+    """The program with this descriptor and its figures now."""
+    info = bytearray(PROGRAM_INFO.size)
+    buffer = (ctypes.c_char * len(info)).from_buffer(info)
+    question = struct.pack("=IIQ", program, len(info), ctypes.addressof(buffer))
     _bpf(OBJ_GET_INFO_BY_FD, bytearray(question))
-    kind, name = PROGRAM_INFO.unpack(info.raw)
-    return kind, name.partition(b"\0")[0].decode(errors="replace")
+    kind, number, uid, name, run_ns, run_count = PROGRAM_INFO.unpack(info)
+    return ProgramInfo(number, kind, name.partition(b"\0")[0].decode(errors="replace"), uid, run_ns, run_count)
+
+
+def list_programs() -> Iterator[int]:
+    """The ids of all loaded programs (needs CAP_SYS_ADMIN)."""
+    return _list_ids(PROG_GET_NEXT_ID)
+
+
+def list_links() -> Iterator[int]:
+    """The ids of all BPF links (since Linux 5.8, needs CAP_SYS_ADMIN)."""
+    return _list_ids(LINK_GET_NEXT_ID)
+
+
+def link_fd(link_id: int) -> int:
+    """A descriptor of the link with this id; ENOENT when it is gone."""
+    return _bpf(LINK_GET_FD_BY_ID, bytearray(struct.pack("=III", link_id, 0, 0)))
+
+
+def _list_ids(command: int) -> Iterator[int]:
+    attributes = bytearray(12)  # start_id, next_id, open_flags
+    while True:
+        try:
+            _bpf(command, attributes)
+        except OSError as error:
+            if error.errno == errno.ENOENT:  # that was the last
+                return
+            raise
+        _, found, _ = struct.unpack("=III", attributes)
+        yield found
+        struct.pack_into("=III", attributes, 0, found, 0, 0)
 
 
 def query_task_fd(pid: int, fd: int) -> TaskFd:

@@ -10,12 +10,16 @@ import stat
 import time
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from toolkit.host.fingerprint import fingerprint
 from toolkit.host.names import Names
 from toolkit.model import Fact, Facts
+
+if TYPE_CHECKING:
+    from toolkit.host.engines import Asked
 
 # Fields of Facts that hold thousands of names, stored as text beside them: see Names.
 BIG = (
@@ -52,14 +56,24 @@ def load_facts(cache: Path | None) -> Facts:
     Never fails for the cache's sake: a foreign, damaged or outdated file is replaced; a folder that cannot be
     written, or None, means that nothing is kept.
     """
-    now = fingerprint() if cache is not None else ""
+    return recall_facts(cache) or find_facts(cache)
+
+
+def recall_facts(cache: Path | None) -> Facts | None:
+    """The facts in the cache file, None when it holds none that are true now."""
     stored = _read(cache) if cache is not None else None
-    if stored is not None and stored.fingerprint == now and 0 <= time.time() - stored.time < LONGEST_AGE:
-        return restore(stored)
+    if stored is None or not 0 <= time.time() - stored.time < LONGEST_AGE or stored.fingerprint != fingerprint():
+        return None
+    return restore(stored)
+
+
+def find_facts(cache: Path | None, engines: Asked | None = None) -> Facts:
+    """Probe this host now, and keep the facts in the cache file; `engines` are those that were asked before."""
     from toolkit.host.probe import probe  # here, because a cached answer needs none of what it imports
     from toolkit.host.tree import Tree
 
-    probed = probe(Tree())
+    now = fingerprint() if cache is not None else ""
+    probed = probe(Tree(), engines)
     if cache is not None and probed.settled:
         _write(cache, strip(probed.facts, now))
     return probed.facts

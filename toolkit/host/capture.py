@@ -38,7 +38,9 @@ def read_capture(folder: Path) -> Facts:
     release = read_text(folder, "uname-r").strip()
     if not RELEASE.fullmatch(release):
         why = "its uname-r names no kernel" if release else "there is no uname-r in it"
-        raise UsageError(f"{folder} holds no captures: {why}", fix="take them with scripts/capture-facts")
+        raise UsageError(
+            f"{folder} holds no captures: {why}", fix="take them with the script of `toolkit facts --capture-script`"
+        )
     tree = open_captures(folder, release)
     facts = probe_kernel(tree)
     tool = _read_bpftool(folder)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +28,14 @@ class Missing(NamedTuple):
 
     why: str
     passing: bool = False
+
+
+Asked = Mapping[Engine, "Future[EngineFact | Missing]"]
+
+
+def ask_engines(pool: Executor) -> Asked:
+    """Ask those that have to be started to say their version, each in a thread."""
+    return {Engine.BPFTRACE: pool.submit(find_bpftrace), Engine.BCC: pool.submit(find_bcc)}
 
 
 def find_bpftrace() -> EngineFact | Missing:

@@ -11,7 +11,7 @@ import msgspec
 from toolkit.host import places, trials
 from toolkit.host.btf import read_btf_functions, read_kernel_btf
 from toolkit.host.btf_types import read_kernel_types
-from toolkit.host.engines import Missing, find_bcc, find_bpftrace, find_native, find_shell
+from toolkit.host.engines import Asked, Missing, ask_engines, find_native, find_shell
 from toolkit.host.formats import read_formats
 from toolkit.host.headers import find_headers
 from toolkit.host.kconfig import read_config
@@ -31,24 +31,23 @@ class Probed(NamedTuple):
     settled: bool
 
 
-def probe(tree: Tree) -> Probed:
-    """Read and try everything; only the running host is tried and has engines."""
+def probe(tree: Tree, engines: Asked | None = None) -> Probed:
+    """Read and try everything; only the running host is tried and has engines, those that were asked or asks them."""
     if not tree.live:
         why = {str(engine): trials.NOT_LIVE for engine in Engine}
         return Probed(msgspec.structs.replace(probe_kernel(tree), missing_engines=why), settled=True)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        bpftrace, bcc = pool.submit(find_bpftrace), pool.submit(find_bcc)
+        asked = engines or ask_engines(pool)
         facts = probe_kernel(tree)
-        asked: dict[Engine, EngineFact | Missing] = {
-            Engine.BPFTRACE: bpftrace.result(),
-            Engine.BCC: bcc.result(),
+        found: dict[Engine, EngineFact | Missing] = {
+            **{engine: answer.result() for engine, answer in asked.items()},
             Engine.NATIVE: find_native(facts.release, facts.bpf),
             Engine.SHELL: find_shell(tree),
         }
-    missing = {str(engine): found.why for engine, found in asked.items() if isinstance(found, Missing)}
-    engines = tuple(found for found in asked.values() if isinstance(found, EngineFact))
-    passing = any(found.passing for found in asked.values() if isinstance(found, Missing))
-    facts = msgspec.structs.replace(facts, engines=engines, missing_engines=missing)
+    missing = {str(engine): one.why for engine, one in found.items() if isinstance(one, Missing)}
+    here = tuple(one for one in found.values() if isinstance(one, EngineFact))
+    passing = any(one.passing for one in found.values() if isinstance(one, Missing))
+    facts = msgspec.structs.replace(facts, engines=here, missing_engines=missing)
     return Probed(facts, settled=facts.bpf.known and not passing)
 
 

@@ -6,32 +6,61 @@ keeps the deadline, climbs the ladder SIGINT, SIGTERM, SIGKILL, and adopts what 
 between them closes, and the keeper stops the tool; when the keeper dies, the kernel kills the tool
 (PR_SET_PDEATHSIG).
 
-The launcher writes one byte an order (`Order`), and reads one line an event: `started PID`, `stopping WHY`,
-`ended STATUS` (negative for a signal), `failed ERRNO`, `stuck`.
+It puts the tool into a cgroup of the run's own and looks at what that uses a few times a second, or, where there is
+none, at what the processes use (`Watch`). It is not in the cgroup itself: it must survive what happens there.
+
+The launcher writes one byte an order (`Order`), and reads one line an event: `started PID`, `unheld WHY` (the cgroup
+could not be had), `stopping WHY` (deadline, order, orphaned, or the name of a limit), `ended STATUS` (negative for a
+signal), `failed ERRNO`, `stuck`.
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
+import resource
 import select
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
-from toolkit.runs import Plan
+from msgspec.structs import replace
 
-MARK = "TOOLKIT_RUN"  # the variable by which a run's processes know each other
+from toolkit.errors import StateError
+from toolkit.launch.bounds import Excess, Usage, find_excess
+from toolkit.launch.cgroups import Group, remove_dead
+from toolkit.launch.leftovers import remove_events
+from toolkit.launch.processes import (
+    KEEPER,
+    MARK,
+    list_descendants,
+    name_process,
+    signal_group,
+    sum_usage,
+    sweep_descendants,
+)
+from toolkit.launch.warden import IN_ORDER, detach_descriptors, fork_warden
+from toolkit.launch.window import Window
+from toolkit.runs import Limits, Means, Plan
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
+PIPE = 1 << 20  # bytes that a tool may be ahead of us: fewer turns of the loop when it floods
 TERM_PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL
 KILL_PATIENCE = 10.0  # seconds after SIGKILL until we stop waiting
+# The keeper needs the whole ladder at most; what it has not told by then, it never will.
+KEEPER_PATIENCE = 30.0
 ORPHAN_GRACE = 3.0  # seconds after SIGINT when the launcher is gone: nobody reads what the tool still prints
-LEFTOVER_PATIENCE = 0.5  # seconds that what a tool left behind gets between SIGTERM and SIGKILL
-SWEEP_PATIENCE = 5.0  # seconds for which children that keep forking are chased
+
+HELD_EVERY = 0.2  # seconds between two looks at a cgroup, which holds by itself
+WATCHED_EVERY = 0.1  # … at processes that only we hold
+UNWATCHED = 2  # times the memory limit that one process may allocate between two looks (RLIMIT_DATA)
+OOM_SCORE = 500
 
 
 class Order(bytes, Enum):
@@ -52,6 +81,7 @@ class Ladder:
 
     at: float
     step: int = 0
+    told: bool = False  # why it was begun
 
     def climb(self, order: Order, now: float) -> None:
         """Take the step of this order now, unless it is already behind."""
@@ -73,37 +103,119 @@ class Ladder:
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def fork_keeper(plan: Plan, mark: str) -> tuple[tuple[int, int], int, int, int, int]:
+    """Fork the keeper and its warden; returns their PIDs and our ends: orders to write; events and output to read."""
+    warden, held = fork_warden(plan, mark)
+    orders_read, orders_write = os.pipe2(os.O_CLOEXEC)
+    events_read, events_write = os.pipe2(os.O_CLOEXEC)
+    stdout_read, stdout_write = os.pipe2(os.O_CLOEXEC)
+    stderr_read, stderr_write = os.pipe2(os.O_CLOEXEC)
+    theirs = (orders_read, events_write, stdout_write, stderr_write)
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            detach_descriptors((*theirs, held))
+            keep_tool(plan, mark, *theirs)
+            os.write(held, IN_ORDER)
+            status = 0
+        finally:
+            os._exit(status)
+    for descriptor in (*theirs, held):
+        os.close(descriptor)
+    for descriptor in (stdout_read, stderr_read):
+        with suppress(OSError):  # more than pipe-max-size allows this user
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE)
+    return (pid, warden), orders_write, events_read, stdout_read, stderr_read
+
+
+def reap_keeper(keeper: int, warden: int) -> None:
+    """Wait for the keeper, which ends by itself, because its ladder has a last step; and for its warden."""
+    _reap(keeper)
+    with suppress(ChildProcessError):
+        os.waitpid(warden, 0)
+
+
+def _reap(keeper: int) -> None:
+    end = time.monotonic() + KEEPER_PATIENCE
+    while time.monotonic() < end:
+        try:
+            if os.waitpid(keeper, os.WNOHANG)[0]:
+                return
+        except ChildProcessError:
+            return
+        time.sleep(0.002)
+    os.kill(keeper, signal.SIGKILL)  # PR_SET_PDEATHSIG takes the tool with it
+    os.waitpid(keeper, 0)
+
+
 def keep_tool(plan: Plan, mark: str, orders: int, events: int, stdout: int, stderr: int) -> None:
     """Run as the keeper until the tool and all it started are gone. Does not return values: it writes events."""
     os.setsid()
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    name_process(KEEPER)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
         signal.signal(ignored, signal.SIG_IGN)
     wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    group = _make_group(plan, mark, events)
     try:
-        tool = _start_tool(plan, mark, stdout, stderr)
+        tool = _start_tool(plan, mark, group, stdout, stderr)
     except OSError as error:
         _tell(events, f"failed {error.errno or 0}")
+        _end_group(group)
         return
     os.close(stdout)
     os.close(stderr)
     _tell(events, f"started {tool.pid}")
-    if not _watch(plan, tool, orders, events, wake_read):
+    if group and not group.holds(tool.pid) and tool.poll() is None:
+        _tell(events, "unheld systemd made no scope")
+        group = None
+    watch = Watch(plan.limits, group)
+    if not _watch(plan, tool, watch, orders, events, wake_read):
         _tell(events, "stuck")
         return
     sweep_descendants()
+    _end_group(group)
+    if tool.returncode < 0:  # one that ends by itself has removed its probes
+        remove_events(watch.pids | {tool.pid})
     _tell(events, f"ended {tool.returncode}")
 
 
-def _start_tool(plan: Plan, mark: str, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+def _make_group(plan: Plan, mark: str, events: int) -> Group | None:
+    if plan.enforcement.means is Means.WATCHING:
+        return None
+    remove_dead(plan.enforcement)
+    group = Group(plan.enforcement, mark)
+    try:
+        group.make(plan.limits)
+    except StateError as error:
+        _tell(events, f"unheld {error.what}")
+        return None
+    return group
+
+
+def _end_group(group: Group | None) -> None:
+    if group:
+        group.kill()
+        group.remove()
+
+
+def _start_tool(plan: Plan, mark: str, group: Group | None, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
     keeper = os.getpid()
 
     def prepare() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != keeper:  # the keeper died before prctl took effect
             os._exit(1)
+        if group:
+            group.join(plan.limits)
+        elif plan.limits.memory_bytes:
+            most = plan.limits.memory_bytes * UNWATCHED
+            with suppress(ValueError, OSError):  # the caller's own limit is lower
+                resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        _offer_to_oom_killer()
         for changed in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
             signal.signal(changed, signal.SIG_DFL)
         os.nice(plan.limits.nice)
@@ -120,43 +232,106 @@ def _start_tool(plan: Plan, mark: str, stdout: int, stderr: int) -> subprocess.P
     )
 
 
-def _watch(plan: Plan, tool: subprocess.Popen[bytes], orders: int, events: int, wake: int) -> bool:
+def _offer_to_oom_killer() -> None:
+    """When the host itself runs out of memory, the tool goes before what it looks at, and before us."""
+    with suppress(OSError), open("/proc/self/oom_score_adj", "r+b", buffering=0) as file:
+        file.write(b"%d" % max(int(file.read()), OOM_SCORE))
+
+
+class Watch:
+    """Looks at what the tool uses: at its cgroup's accounts, or at each of its processes."""
+
+    def __init__(self, limits: Limits, group: Group | None) -> None:
+        self._limits = limits
+        self._group = group
+        self._held = frozenset(group.folders) if group else frozenset[str]()
+        self._cpu: Window[str] = Window()
+        self.pids: set[int] = set()  # of what was signalled
+        self.every = HELD_EVERY if {"memory", "pids"} <= self._held else WATCHED_EVERY
+
+    def look(self, now: float) -> Excess | None:
+        """The limit that is reached at this time (monotonic seconds), if there is one."""
+        usage = self._group.read() if self._group else Usage()
+        if not self._held >= {"memory", "pids"} or (self._limits.cpu and not usage.cpu):
+            usage = _complete(usage, sum_usage(list_descendants(os.getpid()), self._limits.memory_bytes), self._held)
+        self._cpu.add(now, {"cpu": usage.cpu})
+        rate = self._cpu.rates().get("cpu", 0.0) if self._cpu.full else 0.0
+        return find_excess(usage, rate, self._limits, self._held)
+
+
+def _complete(usage: Usage, summed: Usage, held: frozenset[str]) -> Usage:
+    """The accounts of a cgroup, and what it does not count from the processes."""
+    return replace(
+        usage,
+        memory=usage.memory if "memory" in held else summed.memory,
+        tasks=usage.tasks if "pids" in held else summed.tasks,
+        cpu=usage.cpu or summed.cpu,
+    )
+
+
+def _watch(plan: Plan, tool: subprocess.Popen[bytes], watch: Watch, orders: int, events: int, wake: int) -> bool:
     """Wait for the tool's end; send the signals of the ladder when their time has come.
 
     False when even SIGKILL does not end it: it sleeps in the kernel, uninterruptibly.
     """
     ladder = Ladder(at=time.monotonic() + plan.deadline)
-    why = "deadline"
+    why, look = "deadline", 0.0
     poller = select.poll()
     poller.register(orders, select.POLLIN)
     poller.register(wake, select.POLLIN)
     while tool.poll() is None:
         now = time.monotonic()
+        if now >= look:
+            why = _act_on(watch.look(now), ladder, why, now)
+            look = now + watch.every
         if ladder.over and now >= ladder.at:
             return False
         if now >= ladder.at:
-            if not ladder.started:
+            if not ladder.told:
                 _tell(events, f"stopping {why}")
+                ladder.told = True
             sent = STEPS[ladder.step]
-            _signal_group(tool.pid, sent)
+            watch.pids |= {*list_descendants(os.getpid())}
+            signal_group(tool.pid, sent)
+            signal_group(tool.pid, signal.SIGCONT)  # one that is stopped would never see it
             ladder.step += 1
             ladder.at = now + _patience_after(sent, plan, why)
             continue
-        for descriptor, _ in poller.poll(int(min(ladder.at - now, 60.0) * 1000) + 1):
+        for descriptor, _ in poller.poll(int(max(0.0, min(ladder.at, look) - now) * 1000) + 1):
             data = os.read(descriptor, 4096)
-            if descriptor == wake:
-                continue
-            if not data:
-                poller.unregister(orders)
-                data = Order.STOP
-                why = "orphaned"
-                if ladder.started:  # the grace that it was given was for somebody who reads what it prints
-                    ladder.at = min(ladder.at, time.monotonic() + ORPHAN_GRACE)
-            elif not ladder.started:
-                why = "order"
-            for byte in data:
-                ladder.climb(Order(bytes((byte,))), time.monotonic())
+            if descriptor == orders:
+                why = _obey(data, ladder, why)
+                if not data:
+                    poller.unregister(orders)
+    # What ended it may have been the kernel, or what it gave up for: so short-lived that we never looked.
+    excess = watch.look(time.monotonic())
+    if excess and not ladder.started:
+        _tell(events, f"stopping {excess.limit}")
     return True
+
+
+def _obey(data: bytes, ladder: Ladder, why: str) -> str:
+    """Take the launcher's orders, or its death, which is no data; gives the reason to stop."""
+    now = time.monotonic()
+    if not data:
+        if ladder.started:  # the grace that it was given was for somebody who reads what it prints
+            ladder.at = min(ladder.at, now + ORPHAN_GRACE)
+        ladder.climb(Order.STOP, now)
+        return "orphaned"
+    begun = ladder.started
+    for byte in data:
+        ladder.climb(Order(bytes((byte,))), now)
+    return why if begun else "order"
+
+
+def _act_on(excess: Excess | None, ladder: Ladder, why: str, now: float) -> str:
+    """Begin to stop a tool that is over a limit, or end it where the kernel does not hold it; gives the reason."""
+    if excess is None:
+        return why
+    begun = ladder.started
+    if excess.kill or not begun:
+        ladder.climb(Order.KILL if excess.kill else Order.STOP, now)
+    return why if begun else excess.limit
 
 
 def _patience_after(sent: signal.Signals, plan: Plan, why: str) -> float:
@@ -165,132 +340,6 @@ def _patience_after(sent: signal.Signals, plan: Plan, why: str) -> float:
     if sent is signal.SIGTERM:
         return TERM_PATIENCE
     return min(ORPHAN_GRACE, plan.limits.grace) if why == "orphaned" else plan.limits.grace
-
-
-def _signal_group(group: int, which: signal.Signals) -> None:
-    try:
-        os.killpg(group, which)
-    except (ProcessLookupError, PermissionError):  # gone, or a setuid program that we may not signal
-        return
-
-
-def sweep_descendants() -> None:
-    """End whatever the tool left behind: the kernel made all of it children of the keeper, its subreaper."""
-    end = time.monotonic() + SWEEP_PATIENCE
-    for pid in list_descendants(os.getpid()):
-        _signal_process(pid, signal.SIGTERM)
-    softly_until = time.monotonic() + LEFTOVER_PATIENCE
-    while time.monotonic() < end:
-        _reap_children()
-        left = list_descendants(os.getpid())
-        if not left:
-            return
-        if time.monotonic() >= softly_until:
-            # Stopped first, so that a fork bomb cannot run away between being listed and being killed.
-            for which in (signal.SIGSTOP, signal.SIGKILL):
-                for pid in left:
-                    _signal_process(pid, which)
-        time.sleep(0.01)
-
-
-def sweep_marked(mark: str) -> None:
-    """Kill every process that has this mark in its environment, until none is left: for when the keeper is gone."""
-    end = time.monotonic() + SWEEP_PATIENCE
-    while time.monotonic() < end:
-        left = _list_marked(f"{MARK}={mark}".encode())
-        if not left:
-            return
-        for pid in left:
-            _signal_process(pid, signal.SIGKILL)
-        time.sleep(0.01)
-
-
-def _list_marked(setting: bytes) -> list[int]:
-    found: list[int] = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/environ", "rb") as file:
-                marked = setting in file.read().split(b"\0")
-        except OSError:
-            continue
-        if marked and _read_stat(int(name))[0] not in (b"", b"Z"):
-            found.append(int(name))
-    return found
-
-
-def _signal_process(pid: int, which: signal.Signals) -> None:
-    try:
-        os.kill(pid, which)
-    except (ProcessLookupError, PermissionError):
-        return
-
-
-def _reap_children() -> None:
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return
-
-
-def list_descendants(ancestor: int) -> tuple[int, ...]:
-    """The PIDs of all living descendants of a process, from /proc; zombies are left out."""
-    found: list[int] = []
-    queue = [ancestor]
-    try:
-        while queue:
-            below = _read_children(queue.pop())
-            found += below
-            queue += below
-    except FileNotFoundError:  # no CONFIG_PROC_CHILDREN
-        return _scan_descendants(ancestor)
-    return tuple(pid for pid in found if _read_stat(pid)[0] not in (b"", b"Z"))
-
-
-def _read_children(pid: int) -> list[int]:
-    """The children of all threads of a process. Raises FileNotFoundError where the kernel does not list them."""
-    children: list[int] = []
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return children
-    for thread in threads:
-        try:
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                children += map(int, file.read().split())
-        except FileNotFoundError:
-            if os.path.exists(f"/proc/{pid}/task/{thread}/stat"):
-                raise
-        except OSError:
-            continue
-    return children
-
-
-def _read_stat(pid: int) -> tuple[bytes, int]:
-    """State letter and parent of a process; empty and 0 when it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The command's name stands in parentheses and may itself hold spaces and parentheses.
-            state, parent = file.read().rpartition(b")")[2].split()[:2]
-    except (OSError, ValueError):
-        return b"", 0
-    return state, int(parent)
-
-
-def _scan_descendants(ancestor: int) -> tuple[int, ...]:
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            state, parent = _read_stat(int(name))
-            if state not in (b"", b"Z"):
-                children.setdefault(parent, []).append(int(name))
-    found: list[int] = []
-    queue = [ancestor]
-    while queue:
-        below = children.pop(queue.pop(), [])
-        found += below
-        queue += below
-    return tuple(found)
 
 
 def _tell(events: int, line: str) -> None:

@@ -4,58 +4,63 @@ BPF_ENABLE_STATS makes the kernel count time and runs of every BPF program while
 then; /proc/PID/fdinfo of the tool's processes names their programs and links. The meter keeps a descriptor of each
 program that it has seen, so that the last figures can be read after the tool is gone; a program that nothing is
 attached to costs nothing, and the descriptors close with the meter or with us.
+
+Looking costs, too: a tool with hundreds of probes has a thousand descriptors. How often the meter goes through all of
+them depends on how long that took (LOOK_SHARE); in between it reads only the figures of the programs that it knows.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from toolkit.host import bpf
-from toolkit.launch.keeper import list_descendants
+from toolkit.launch.budget import Burn
+from toolkit.launch.held import Attachment, Figures, Held, read_process
+from toolkit.launch.processes import list_descendants
+from toolkit.launch.window import Window
 from toolkit.runs import Account, Cost
 
-# Names of the values that BPF_TASK_FD_QUERY gives (enum bpf_task_fd_type in include/uapi/linux/bpf.h).
-PERF_TYPES = ("raw_tracepoint", "tracepoint", "kprobe", "kretprobe", "uprobe", "uretprobe")
-
-
 TICKS = os.sysconf("SC_CLK_TCK")  # of /proc/PID/stat, a second
+LOOK_SHARE = 0.005  # of one CPU that looking at the tool's descriptors may take
+MOST_KEPT = 256  # descriptors of programs that we keep: a process may have 1,024 by default
+SYSCTL = "/proc/sys/kernel/bpf_stats_enabled"
 
 
-@dataclass(frozen=True)
-class Attachment:
-    """A program that is attached, and where: "tp_btf sched_switch"; 0 where the kernel does not name the program."""
+@dataclass
+class Watched:
+    """A BPF program of the run."""
 
-    program: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What one process holds: BPF program ids, and what is attached."""
-
-    programs: frozenset[int]
-    attached: tuple[Attachment, ...]
+    descriptor: int | None  # ours, None when we may not have one, or have too many
+    kind: int = 0
+    name: str = ""
+    figures: Figures = field(default_factory=Figures)
 
 
 class Meter:
     """The accounts of one run; `close` it, or use it as a context."""
 
     def __init__(self) -> None:
-        self._programs: dict[int, int | None] = {}  # program id -> our descriptor, None when we may not have one
-        self._figures: dict[int, tuple[int, int]] = {}  # program id -> (run_time_ns, run_cnt) as last read
-        self._described: dict[int, tuple[int, str]] = {}  # program id -> (type, name)
+        self._programs: dict[int, Watched] = {}
         self._attached: tuple[Attachment, ...] = ()
+        self._times: Window[int] = Window()
+        self._counts: Window[int] = Window()
         self._cpu = 0.0
+        self._memory = 0
         self._most_programs = 0
+        self._look_again = 0.0
+        self._blind = False  # the figures mean nothing
         self.peak_memory: int | None = None  # bytes, the largest process's resident set
-        self.unknown = ""
+        self.unknown = ""  # why the figures are not, or not all, there
+        self._times.add(0.0, {})
+        self._counts.add(0.0, {})
         try:
             self._statistics: int | None = bpf.enable_stats()
         except OSError as error:
             self._statistics = None
-            self.unknown = f"BPF statistics cannot be enabled: {error.strerror}"
+            self._refusal = error.strerror or ""
 
     def __enter__(self) -> Meter:
         return self
@@ -63,144 +68,154 @@ class Meter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def sample(self, keeper: int, seconds: float) -> Cost:
-        """Look at the tool's processes now; `seconds` is the time since its start."""
+    def sample(self, keeper: int, seconds: float, *, thoroughly: bool = False) -> Cost:
+        """Look at the tool's processes now; `seconds` is the time since its start.
+
+        `thoroughly`: also when the last look was long ago only for what it cost, as before a tool is stopped.
+        """
+        if thoroughly or seconds >= self._look_again:
+            began = time.process_time()
+            self._look(list_descendants(keeper))
+            self._look_again = seconds + (time.process_time() - began) / LOOK_SHARE
+        cost = self.read_cost(seconds)
+        self._times.add(seconds, {number: one.figures.run_ns for number, one in self._programs.items()})
+        self._counts.add(seconds, {number: one.figures.run_count for number, one in self._programs.items()})
+        return cost
+
+    def _look(self, processes: Iterable[int]) -> None:
         programs: set[int] = set()
         attached: list[Attachment] = []
-        cpu = 0.0
-        for pid in list_descendants(keeper):
-            seen = read_process(pid)
-            programs |= seen.programs
-            attached += seen.attached
-            self._note_memory(pid)
+        cpu, memory = 0.0, 0
+        for pid in processes:
+            held = read_process(pid)
+            self._note_programs(held)
+            programs |= held.programs.keys()
+            attached += held.attached
+            memory += self._note_memory(pid)
             cpu += read_cpu(pid)
-        self._cpu = cpu
-        for program in programs - self._programs.keys():
-            self._note_program(program)
+        self._cpu, self._memory = max(cpu, self._cpu), memory
         # A tool that is on its way out has closed its links already: what counts is the most it had.
         if len(attached) >= len(self._attached):
             self._attached = tuple(sorted(attached, key=lambda one: one.text))
         self._most_programs = max(self._most_programs, len(programs))
-        return self.read_cost(seconds)
 
     def read_cost(self, seconds: float) -> Cost:
         """The figures of every program seen so far, also of those whose process has ended."""
-        for program, descriptor in self._programs.items():
-            if descriptor is not None:
-                fields = read_fdinfo("self", descriptor)
-                self._figures[program] = (_number(fields, "run_time_ns"), _number(fields, "run_cnt"))
+        for one in self._programs.values():
+            if one.descriptor is not None:
+                info = bpf.read_program(one.descriptor)
+                one.figures = Figures(info.run_ns, info.run_count)
+        if self._statistics is None and not _are_statistics_on():
+            # Before Linux 5.8 only the setting turns them on, and whoever did may turn them off again.
+            self._blind = True
+            self.unknown = f"BPF statistics are off, and cannot be enabled: {self._refusal}"
         return Cost(
             time=round(seconds, 3),
             programs=self._most_programs,
             attached=tuple(one.text for one in self._attached),
-            run_ns=sum(run_ns for run_ns, _ in self._figures.values()),
-            run_count=sum(count for _, count in self._figures.values()),
+            run_ns=sum(one.figures.run_ns for one in self._programs.values()),
+            run_count=sum(one.figures.run_count for one in self._programs.values()),
             cpu=round(self._cpu, 2),
+            memory=self._memory,
             unknown=self.unknown,
+        )
+
+    def read_burns(self) -> tuple[Burn, ...]:
+        """What each program costs over the last seconds; nothing before there are so many, or where it is not known."""
+        if self._blind or not self._times.full:
+            return ()
+        times, counts = self._times.rates(), self._counts.rates()
+        return tuple(
+            Burn(account=account, events=counts.get(number, 0.0), percent=times.get(number, 0.0) / 1e7)
+            for number, account in zip(self._programs, self.read_accounts(), strict=True)
         )
 
     def read_accounts(self) -> tuple[Account, ...]:
         """Every program seen so far, by its figures as last read."""
+        placed = self._place_attachments()
         return tuple(
-            Account(name=name, type=kind, attached=attached, run_ns=run_ns, run_count=count)
-            for program, attached in self._place_attachments().items()
-            for kind, name in (self._described[program],)
-            for run_ns, count in (self._figures.get(program, (0, 0)),)
+            Account(
+                name=one.name,
+                type=one.kind,
+                attached=placed[number],
+                run_ns=one.figures.run_ns,
+                run_count=one.figures.run_count,
+            )
+            for number, one in self._programs.items()
         )
 
     def _place_attachments(self) -> dict[int, tuple[str, ...]]:
         """What each program is attached to. An attachment without a program is one of type perf_event."""
-        placed = {
-            program: tuple(one.text for one in self._attached if one.program == program) for program in self._described
-        }
-        samplers = [program for program, (kind, _) in self._described.items() if kind == bpf.PERF_EVENT]
-        homeless = tuple(one.text for one in self._attached if one.program not in placed)
-        for at, program in enumerate(samplers):
-            placed[program] = placed[program] or homeless[at :: len(samplers)]
+        texts: dict[int, list[str]] = {number: [] for number in self._programs}
+        homeless: list[str] = []
+        for attachment in self._attached:
+            texts.get(attachment.program, homeless).append(attachment.text)
+        placed = {number: tuple(found) for number, found in texts.items()}
+        samplers = [number for number, one in self._programs.items() if one.kind == bpf.PERF_EVENT]
+        for at, number in enumerate(samplers):
+            placed[number] = placed[number] or tuple(homeless[at :: len(samplers)])
         return placed
 
     def close(self) -> None:
         """Give back every program and turn the statistics off, unless somebody else keeps them on."""
-        for descriptor in (*self._programs.values(), self._statistics):
+        for descriptor in (*(one.descriptor for one in self._programs.values()), self._statistics):
             if descriptor is not None:
                 os.close(descriptor)
         self._programs.clear()
         self._statistics = None
 
-    def _note_program(self, program: int) -> None:
-        descriptor = self._programs[program] = _open_program(program)
-        try:
-            self._described[program] = bpf.describe_program(descriptor) if descriptor is not None else (0, "")
-        except OSError:
-            self._described[program] = (0, "")
+    def _note_programs(self, held: Held) -> None:
+        self.unknown = self.unknown or held.problem  # what the others hold is true all the same
+        for number, figures in held.programs.items():
+            watched = self._programs.get(number)
+            if watched is None:
+                watched = self._programs[number] = _watch(number, keep=len(self._programs) < MOST_KEPT)
+            watched.figures = figures
 
-    def _note_memory(self, pid: int) -> None:
-        try:
-            with open(f"/proc/{pid}/status", "rb") as file:
-                line = next((line for line in file if line.startswith(b"VmHWM:")), b"VmHWM: 0")
-        except OSError:
-            return
-        self.peak_memory = max(self.peak_memory or 0, int(line.split()[1]) * 1024)
+    def _note_memory(self, pid: int) -> int:
+        """The bytes that a process has in memory now; its peak is noted."""
+        now, peak = read_memory(pid)
+        if peak:
+            self.peak_memory = max(self.peak_memory or 0, peak)
+        return now
 
 
-def _open_program(program: int) -> int | None:
+def _watch(number: int, *, keep: bool) -> Watched:
+    """A program from now on; without a descriptor, its process tells the figures while it lives."""
     try:
-        return bpf.program_fd(program)
+        descriptor = bpf.program_fd(number)
     except OSError:  # gone already, or this user has CAP_BPF but not CAP_SYS_ADMIN, which ids need
-        return None
-
-
-def read_process(pid: int) -> Seen:
-    """The BPF programs that a process holds and what its links and perf events attach; empty when it is gone."""
-    programs: set[int] = set()
-    links: list[Attachment] = []
-    events: list[Attachment] = []
-    folder = f"/proc/{pid}/fd"
+        return Watched(None)
     try:
-        descriptors = os.listdir(folder)
+        info = bpf.read_program(descriptor)
     except OSError:
-        return Seen(frozenset(), ())
-    for name in descriptors:
-        try:
-            target = os.readlink(f"{folder}/{name}")
-        except OSError:
-            continue
-        if target == "anon_inode:bpf-prog":
-            programs.add(_number(read_fdinfo(str(pid), int(name)), "prog_id"))
-        elif target in ("anon_inode:bpf_link", "anon_inode:bpf-link"):
-            fields = read_fdinfo(str(pid), int(name))
-            links.append(Attachment(_number(fields, "prog_id"), describe_link(fields)))
-        elif target == "anon_inode:[perf_event]":
-            events += describe_perf_event(pid, int(name))
-        elif target.startswith("anon_inode:bpf-raw-tracepoint"):
-            fields = read_fdinfo(str(pid), int(name))
-            text = f"raw_tracepoint {fields.get('tp_name', '')}".strip()
-            links.append(Attachment(_number(fields, "prog_id"), text))
-    # libbpf holds both a link of type perf and the perf event below it: one attachment, which the event names better.
-    bare = [link for link in links if link.text.split()[0] == "perf"]
-    others = [link for link in links if link not in bare]
-    return Seen(frozenset(programs - {0}), (*others, *(events if len(events) >= len(bare) else bare)))
+        os.close(descriptor)
+        return Watched(None)
+    if not keep:
+        os.close(descriptor)
+    return Watched(descriptor if keep else None, info.kind, info.name)
 
 
-def describe_link(fields: dict[str, str]) -> str:
-    """A BPF link in words: its type, and the tracepoint or function where the kernel says it."""
-    kind = fields.get("link_type", "link")
-    name = fields.get("tp_name") or fields.get("func") or fields.get("name") or ""
-    return f"{kind} {name}".strip()
-
-
-def describe_perf_event(pid: int, descriptor: int) -> tuple[Attachment, ...]:
-    """What a perf event attaches, or nothing: bpftrace and libbpf also use perf events as plain buffers."""
+def _are_statistics_on() -> bool:
     try:
-        info = bpf.query_task_fd(pid, descriptor)
-    except OSError as error:
-        # EOPNOTSUPP: a program of type perf_event (profile, software and hardware events), of which the kernel
-        # tells no more (bpf_get_perf_event_info in kernel/trace/bpf_trace.c). ENOENT: no program.
-        # EPERM: the question needs CAP_SYS_ADMIN; that something is attached is then the better guess.
-        silent = error.errno in (errno.EOPNOTSUPP, errno.EPERM, errno.EACCES)
-        return (Attachment(0, "perf_event"),) if silent else ()
-    kind = PERF_TYPES[info.fd_type] if 0 <= info.fd_type < len(PERF_TYPES) else "perf_event"
-    return (Attachment(info.prog_id, f"{kind} {info.name}".strip()),)
+        with open(SYSCTL, "rb") as file:
+            return file.read().strip() == b"1"
+    except OSError:
+        return False
+
+
+def read_memory(pid: int) -> tuple[int, int]:
+    """The bytes that a process has in memory, now and at its peak; 0 when it is gone."""
+    sizes = {b"VmRSS": 0, b"VmHWM": 0}
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            for line in file:
+                name, _, value = line.partition(b":")
+                if name in sizes:
+                    sizes[name] = int(value.split()[0]) << 10
+    except (OSError, ValueError):
+        return 0, 0
+    return sizes[b"VmRSS"], sizes[b"VmHWM"]
 
 
 def read_cpu(pid: int) -> float:
@@ -211,18 +226,3 @@ def read_cpu(pid: int) -> float:
         return sum(map(int, fields[11:15])) / TICKS
     except (OSError, ValueError):
         return 0.0
-
-
-def read_fdinfo(pid: str, descriptor: int) -> dict[str, str]:
-    """The fields of /proc/PID/fdinfo/N; empty when it is gone."""
-    try:
-        with open(f"/proc/{pid}/fdinfo/{descriptor}", encoding="ascii", errors="replace") as file:
-            pairs = (line.partition(":") for line in file)
-            return {key.strip(): value.strip() for key, _, value in pairs}
-    except OSError:
-        return {}
-
-
-def _number(fields: dict[str, str], name: str) -> int:
-    text = fields.get(name, "0").split(" ")[0]
-    return int(text) if text.isdigit() else 0

@@ -6,7 +6,7 @@ import re
 
 from toolkit.errors import CannotRun
 from toolkit.model import Choice, Engine, Facts, Risk, Tool
-from toolkit.runs import Limits, Plan
+from toolkit.runs import Enforcement, Form, Limits, Plan
 
 # Seconds that a tool which ends itself gets to start and to end, beyond the time that its arguments ask for: BCC's
 # clang takes some, and `30 2` under a limit of 60 s must not be cut short of its last summary.
@@ -18,6 +18,7 @@ SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # variables that name files which it would read, compile or run as root: BPFTRACE_BTF, _KERNEL_BUILD, _KERNEL_SOURCE,
 # _OBJCOPY, _VMLINUX, and those of its tests.
 PASSED_ON = ("TZ", "TERM", "COLUMNS", "LINES")
+NOTHING = Enforcement()
 PASSED_TO_BPFTRACE = frozenset(
     (
         *("STRLEN", "MAX_STRLEN", "MAP_KEYS_MAX", "MAX_MAP_KEYS", "MAX_PROBES", "MAX_BPF_PROGS", "LOG_SIZE"),
@@ -42,23 +43,35 @@ def make_plan(
     *,
     duration: float | None = None,
     stdbuf: str = "",
+    as_data: bool = False,
+    enforcement: Enforcement = NOTHING,
 ) -> Plan:
     """Decide argv, environment and deadline.
 
-    `duration` is what `--duration` asked for, in seconds; `stdbuf` the path of coreutils' stdbuf, or empty.
+    `duration` is what `--duration` asked for, in seconds; `stdbuf` the path of coreutils' stdbuf, or empty; `as_data`
+    whether the output is for a program to read, so that an engine which prints data as such is asked for it;
+    `enforcement` what holds the limits on this host.
     Raises CannotRun when the variant's engine is not there.
     """
     deadline, asked = decide_deadline(choice, limits, duration)
+    form = decide_form(choice, as_data=as_data)
     return Plan(
         tool=tool.name,
         category=tool.category,
         choice=choice,
-        argv=build_argv(choice, facts, stdbuf, unsafe=Risk.DESTRUCTIVE in tool.risk),
+        argv=build_argv(choice, facts, stdbuf, unsafe=Risk.DESTRUCTIVE in tool.risk, form=form),
         env=build_environment(environ),
         limits=limits,
         deadline=deadline,
         asked=asked,
+        enforcement=enforcement,
+        form=form,
     )
+
+
+def decide_form(choice: Choice, *, as_data: bool) -> Form:
+    """What the variant prints on stdout. Of all engines, bpftrace alone prints data, and every version that we know."""
+    return Form.BPFTRACE_JSON if as_data and choice.variant.found.engine is Engine.BPFTRACE else Form.TEXT
 
 
 def decide_deadline(choice: Choice, limits: Limits, duration: float | None) -> tuple[float, bool]:
@@ -81,7 +94,9 @@ def outlives_limit(plan: Plan) -> bool:
     return not plan.asked and plan.choice.duration is not None and plan.choice.duration > plan.deadline
 
 
-def build_argv(choice: Choice, facts: Facts, stdbuf: str = "", *, unsafe: bool = False) -> tuple[str, ...]:
+def build_argv(
+    choice: Choice, facts: Facts, stdbuf: str = "", *, unsafe: bool = False, form: Form = Form.TEXT
+) -> tuple[str, ...]:
     """The argument list that starts a variant; no shell ever reads it.
 
     `unsafe` tells that the tool is of the class destructive, so that whoever runs it had to allow that; without it
@@ -89,9 +104,12 @@ def build_argv(choice: Choice, facts: Facts, stdbuf: str = "", *, unsafe: bool =
     """
     found = choice.variant.found
     match found.engine:
-        case Engine.BPFTRACE if unsafe and choice.variant.analysis.signature.unsafe:
-            return (*_engine_argv(found.engine, facts), "--unsafe", found.path, *choice.arguments)
-        case Engine.BPFTRACE | Engine.BCC:
+        case Engine.BPFTRACE:
+            options = ("-f", "json") if form is Form.BPFTRACE_JSON else ()
+            if unsafe and choice.variant.analysis.signature.unsafe:
+                options = (*options, "--unsafe")
+            return (*_engine_argv(found.engine, facts), *options, found.path, *choice.arguments)
+        case Engine.BCC:
             return (*_engine_argv(found.engine, facts), found.path, *choice.arguments)
         case Engine.NATIVE:
             # A C program's stdout is fully buffered in a pipe: libbpf's `runqlat 1 3` would show nothing for 3 s.

@@ -16,16 +16,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from toolkit.launch.keeper import Order, keep_tool, sweep_marked
+from msgspec.structs import replace
+
+from toolkit.launch.bounds import describe_limit
+from toolkit.launch.budget import describe_excess
+from toolkit.launch.keeper import Order, fork_keeper, reap_keeper
 from toolkit.launch.meter import Meter
+from toolkit.launch.processes import make_mark
+from toolkit.launch.warden import bury_run
+from toolkit.launch.window import Window
 from toolkit.runs import Account, Cost, Outcome, Plan, Result
 
-CHUNK = 1 << 16
-LAST_WORDS = 1 << 20  # bytes that a tool may still print after it reached its output cap: its maps
+CHUNK = 1 << 18
+LAST_WORDS = 4 << 20  # bytes that it may still print after it reached its output cap: what is in the pipe, its maps
 FIRST_SAMPLES = (0.1, 0.25, 0.5)  # seconds after start: short runs have a cost too
 SAMPLE_EVERY = 1.0
-# The keeper needs the whole ladder at most; what it has not told by then, it never will.
-KEEPER_PATIENCE = 30.0
+RATED_EVERY = 0.1  # seconds between two looks at the rate of output
 ESCALATION = (Order.STOP, Order.TERMINATE, Order.KILL)
 
 
@@ -35,13 +41,17 @@ class Sinks:
 
     `stdout` and `stderr` return why they take no more, empty if they do. While they wait for a reader, they ask the
     function that they get whether to give up. `enough` says after a sample of the cost whether the run has done what
-    it was for: it is then stopped as if its time were over. `started` is called once the tool has been started.
+    it was for: it is then stopped as if its time were over. `pause` is called about once a second, with and for the
+    same as `stdout`: what waits for the next line of a tool that has none for now can be shown. `lost` tells how many
+    events the engine said it lost. `started` is called once the tool has been started.
     """
 
     stdout: Callable[[bytes, Callable[[], bool]], str]
     stderr: Callable[[bytes, Callable[[], bool]], str]
     cost: Callable[[Cost], None]
     enough: Callable[[Cost], bool] = lambda _: False
+    pause: Callable[[Callable[[], bool]], str] = lambda _: ""
+    lost: Callable[[], int] = lambda: 0
     started: Callable[[], None] = lambda: None
 
 
@@ -62,6 +72,9 @@ class Run:
         self._started = time.monotonic()
         self._selector = selectors.DefaultSelector()
         self._bytes = {"stdout": 0, "stderr": 0}
+        self._printed: Window[str] = Window()
+        self._printed.add(0.0, self._bytes)
+        self._rated = 0.0
         self._dropped = 0
         self._samples = 0
         self._events = b""
@@ -72,13 +85,15 @@ class Run:
         self._metered = False  # the last figures have been read
         self._tool = 0  # its PID, which is also its process group
         self._detail = ""
+        self._limit = ""  # the name of the limit that ended it, as in Limits
+        self._unheld = ""
         self._tool_status: int | None = None
         self._ended = False
         self._cost = Cost()
         self._accounts: tuple[Account, ...] = ()
         # Every process of the tool inherits this in its environment: so they are found when their keeper is gone.
-        self._mark = f"{os.getpid()}.{time.monotonic_ns()}"
-        self._keeper, self._orders, events, stdout, stderr = _fork_keeper(plan, self._mark)
+        self._mark = make_mark()
+        (self._keeper, self._warden), self._orders, events, stdout, stderr = fork_keeper(plan, self._mark)
         self._readers = {stdout: "stdout", stderr: "stderr", events: "events"}
         for descriptor in self._readers:
             self._selector.register(descriptor, selectors.EVENT_READ)
@@ -92,7 +107,7 @@ class Run:
         for descriptor in self._readers:
             os.close(descriptor)
         self._selector.close()
-        _reap(self._keeper)
+        reap_keeper(self._keeper, self._warden)
 
     # --- The loop -------------------------------------------------------------------------------------------------
 
@@ -131,21 +146,35 @@ class Run:
             "the process that kept its limits was killed",
             True,
         )
-        sweep_marked(self._mark)
+        bury_run(self._plan, self._mark)
 
     def _pass_on(self, name: str, data: bytes) -> None:
         cap = self._plan.limits.output_bytes
         self._bytes[name] += len(data)
         if self._bytes[name] > cap:
-            self.stop(Outcome.LIMIT, f"it printed more than {cap / (1 << 20):g} MiB on {name}")
+            self.stop(Outcome.LIMIT, f"it printed more than {cap / (1 << 20):g} MiB on {name}", "output_bytes")
+        self._check_rate()
         over = max(0, self._bytes[name] - cap - LAST_WORDS)
         kept = data[: max(0, len(data) - over)]
         self._dropped += len(data) - len(kept)
         sink = self._sinks.stdout if name == "stdout" else self._sinks.stderr
-        closed = sink(kept, self._give_up) if kept and not self._closed else ""
+        if kept and not self._closed:
+            self._note_closed(sink(kept, self._give_up))
+
+    def _note_closed(self, closed: str) -> None:
         if closed:
             self._closed = True
             self.stop(Outcome.OUTPUT_CLOSED, closed)
+
+    def _check_rate(self) -> None:
+        """Hold the output of the last seconds against the limit of its rate."""
+        most = self._plan.limits.output_rate
+        if not most or self._seconds() - self._rated < RATED_EVERY:
+            return
+        self._rated = self._seconds()
+        self._printed.add(self._rated, self._bytes)
+        if self._printed.full and sum(self._printed.rates().values()) > most:
+            self.stop(Outcome.LIMIT, f"it printed more than {most / 1024:g} KiB a second", "output_rate")
 
     def _give_up(self) -> bool:
         """Whether to wait no longer for a reader: after a signal once the tool has ended, or after two.
@@ -162,19 +191,18 @@ class Run:
     def _close_meter(self) -> None:
         if not self._metered:
             self._metered = True
-            self._cost = self._meter.read_cost(self._seconds())
+            self._keep_cost(self._meter.read_cost(self._seconds()))
             self._accounts = self._meter.read_accounts()
-            self._sinks.cost(self._cost)
             self._meter.close()
 
     def _hear(self, data: bytes) -> None:
         *lines, self._events = (self._events + data).split(b"\n")
         for line in lines:
             word, _, rest = line.decode().partition(" ")
-            if word == "stopping" and rest == "deadline" and self._stopped_for is None:
-                self._stopped_for = Outcome.DURATION if self._plan.asked else Outcome.LIMIT
-                self._detail = "" if self._plan.asked else f"the limit of {self._plan.deadline:g} s was reached"
-                self._sample()
+            if word == "stopping" and self._stopped_for is None:
+                self._note_limit(rest)
+            elif word == "unheld":
+                self._unheld = rest
             elif word == "started":
                 self._tool = int(rest)
                 self._sinks.started()
@@ -187,14 +215,26 @@ class Run:
                 self._stopped_for, self._ended = Outcome.FAILED, True
                 self._detail = f"{self._plan.argv[0]}: {os.strerror(int(rest))}"
 
+    def _note_limit(self, why: str) -> None:
+        """The keeper stops the tool: at the deadline, or at a limit that it watches."""
+        limits = self._plan.limits
+        self._stopped_for = Outcome.LIMIT
+        if why == "deadline" and self._plan.asked:
+            self._stopped_for = Outcome.DURATION
+        elif why == "deadline":
+            self._detail, self._limit = f"the limit of {self._plan.deadline:g} s was reached", "duration"
+        else:
+            self._detail, self._limit = describe_limit(why, limits), why
+        self._sample(thoroughly=True)
+
     # --- Stopping -------------------------------------------------------------------------------------------------
 
-    def stop(self, why: Outcome, detail: str) -> None:
+    def stop(self, why: Outcome, detail: str, limit: str = "") -> None:
         """Ask the keeper to end the tool, SIGINT first; the first reason to stop is the one that counts."""
         if self._stopped_for is not None:
             return
-        self._stopped_for, self._detail = why, detail
-        self._sample()
+        self._stopped_for, self._detail, self._limit = why, detail, limit
+        self._sample(thoroughly=True)  # the last look before its links and programs go
         self._order(Order.STOP)
 
     def catch(self, number: int, _: FrameType | None) -> None:
@@ -234,15 +274,27 @@ class Run:
         self._sample()
         if not self._metered and self._sinks.enough(self._cost):
             self.stop(Outcome.DURATION, "")
+        if not self._closed:
+            self._note_closed(self._sinks.pause(self._give_up))
+        self._check_cost()
         self._samples += 1
         while self._due() < self._seconds():  # after a pause, such as ^Z, no burst of samples
             self._samples += 1
 
-    def _sample(self) -> None:
+    def _sample(self, *, thoroughly: bool = False) -> None:
         if self._metered:
             return
-        self._cost = self._meter.sample(self._keeper, self._seconds())
+        self._keep_cost(self._meter.sample(self._keeper, self._seconds(), thoroughly=thoroughly))
+
+    def _keep_cost(self, cost: Cost) -> None:
+        self._cost = replace(cost, lost=self._sinks.lost())
         self._sinks.cost(self._cost)
+
+    def _check_cost(self) -> None:
+        """Stop a tool whose BPF programs burn more than they may: every event of the host pays for them."""
+        excess = describe_excess(self._meter.read_burns(), self._plan.limits.bpf_cost)
+        if excess:
+            self.stop(Outcome.LIMIT, excess, "bpf_cost")
 
     # --- The end --------------------------------------------------------------------------------------------------
 
@@ -260,6 +312,8 @@ class Run:
             cost=self._cost,
             peak_memory=self._meter.peak_memory,
             detail=self._detail,
+            limit=self._limit,
+            unheld=self._unheld,
             accounts=self._accounts,
         )
 
@@ -282,45 +336,6 @@ def exit_status(outcome: Outcome, tool_status: int | None, caught: int | None) -
             return 125
 
 
-def _fork_keeper(plan: Plan, mark: str) -> tuple[int, int, int, int, int]:
-    """Fork the keeper; returns its PID and our ends: orders to write; events, stdout and stderr to read."""
-    orders_read, orders_write = os.pipe2(os.O_CLOEXEC)
-    events_read, events_write = os.pipe2(os.O_CLOEXEC)
-    stdout_read, stdout_write = os.pipe2(os.O_CLOEXEC)
-    stderr_read, stderr_write = os.pipe2(os.O_CLOEXEC)
-    theirs = (orders_read, events_write, stdout_write, stderr_write)
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            _detach_descriptors(theirs)
-            keep_tool(plan, mark, *theirs)
-            status = 0
-        finally:
-            os._exit(status)
-    for descriptor in theirs:
-        os.close(descriptor)
-    return pid, orders_write, events_read, stdout_read, stderr_read
-
-
-def _detach_descriptors(kept: tuple[int, ...]) -> None:
-    """In the keeper: let go of the terminal, of the recording, and of our own ends of the pipes.
-
-    A keeper that held the caller's stdout would keep `toolkit run … | head` waiting; one that held its own end of the
-    orders would never see that the launcher died.
-    """
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for standard in range(3):
-        os.dup2(null, standard)
-    for name in os.listdir("/proc/self/fd"):
-        descriptor = int(name)
-        if descriptor > 2 and descriptor not in kept:
-            try:
-                os.close(descriptor)
-            except OSError:
-                continue  # the one that listed the folder
-
-
 @contextmanager
 def _catch_signals(run: Run) -> Iterator[None]:
     """Hand SIGINT, SIGTERM and SIGHUP to the run while it goes on.
@@ -336,17 +351,3 @@ def _catch_signals(run: Run) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _reap(keeper: int) -> None:
-    """Wait for the keeper; it ends by itself, because its ladder has a last step."""
-    end = time.monotonic() + KEEPER_PATIENCE
-    while time.monotonic() < end:
-        try:
-            if os.waitpid(keeper, os.WNOHANG)[0]:
-                return
-        except ChildProcessError:
-            return
-        time.sleep(0.002)
-    os.kill(keeper, signal.SIGKILL)  # PR_SET_PDEATHSIG takes the tool with it
-    os.waitpid(keeper, 0)

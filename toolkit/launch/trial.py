@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from toolkit.complaints import read_complaints
+from toolkit.host.means import find_enforcement
 from toolkit.launch.guard import check_file, check_programs
 from toolkit.launch.plan import make_plan
 from toolkit.launch.supervise import Sinks, supervise
@@ -88,8 +89,9 @@ def try_variant(
     Raises CannotRun for what the guard refuses, and where there is no engine.
     """
     variant = choice.variant
-    limits = Limits(duration=seconds, grace=GRACE, output_bytes=OUTPUT, nice=NICE)
-    plan = make_plan(tool, choice, limits, facts, {}, duration=seconds)
+    # What its programs may burn is for the watch to say, which knows why it ends.
+    limits = Limits(duration=seconds, grace=GRACE, output_bytes=OUTPUT, nice=NICE, bpf_cost=0)
+    plan = make_plan(tool, choice, limits, facts, {}, duration=seconds, enforcement=find_enforcement())
     check_file(variant)
     check_programs(plan)
     watch, stdout, stderr = Watch(), Ends(), Ends()

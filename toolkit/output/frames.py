@@ -82,11 +82,15 @@ class Lost(Value, frozen=True, tag_field="kind", tag="lost"):
 
 
 class Text(Value, frozen=True, tag_field="kind", tag="text"):
-    """Whole lines that are not understood as anything else; they stay in stdout, this says where."""
+    """Whole lines that are not understood as anything else; they stay in stdout, this says where.
+
+    `text` is what they say where stdout holds it inside of JSON, and empty where the bytes are the text.
+    """
 
     offset: int
     size: int
     lines: int
+    text: str = ""
 
 
 Frame = Histogram | Table | Stacks | Values | Lost | Text

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from toolkit.errors import StateError
 from toolkit.paths import advise_writing, write_atomically
-from toolkit.snapshot.store import current_name
+from toolkit.snapshot.layout import current_name
 
 
 def find_held(hold: Path, current: Path) -> str:

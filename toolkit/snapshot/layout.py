@@ -7,7 +7,9 @@ bytes, and so the same id, on every machine. `<id>/files/<source>/<revision>/<pa
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
+from pathlib import Path
 
 from toolkit.model import Engine, Value
 
@@ -86,3 +88,11 @@ class Snapshot(Value, frozen=True, omit_defaults=False):
     def order(self) -> tuple[int, float]:
         """Sorts the snapshots of one host from old to new."""
         return self.receipt.serial, self.receipt.built
+
+
+def current_name(current: Path) -> str | None:
+    """The id that the link `current` names, or None."""
+    try:
+        return Path(os.readlink(current)).name
+    except OSError:
+        return None

@@ -9,12 +9,12 @@ import msgspec
 
 from toolkit.config import SourceSettings
 from toolkit.errors import SourceError
-from toolkit.model import Facts, Source, Value
+from toolkit.model import Engine, Source, Value
 from toolkit.revisions import match_tag, newest_tag
 from toolkit.snapshot.layout import Origin
-from toolkit.versions import engine_version
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+Version = Callable[[Engine], tuple[int, ...]]  # of the installed engine; () when there is none
 SHORT = 12  # digits of a commit that stand for a revision that has no name
 
 
@@ -38,15 +38,15 @@ def merge_sources(sources: tuple[Source, ...], given: Mapping[str, SourceSetting
 
 
 def resolve_revisions(
-    source: Source, heads: Mapping[str, str], tags: Mapping[str, str], default: str, facts: Callable[[], Facts]
+    source: Source, heads: Mapping[str, str], tags: Mapping[str, str], default: str, version: Version
 ) -> tuple[Wanted, ...]:
     """The commits that a source's policy asks for, each once. Raises SourceError when one cannot be had.
 
-    The facts are asked for only where an engine's version decides: finding it out may take a while.
+    An engine's version is asked for only where it decides: finding it out may take a while.
     """
     found: dict[str, Wanted] = {}
     for policy in source.revisions:
-        for wanted in _resolve(source, policy, heads, tags, default, facts):
+        for wanted in _resolve(source, policy, heads, tags, default, version):
             found.setdefault(wanted.origin.revision, wanted)
     return tuple(found[revision] for revision in sorted(found))
 
@@ -57,7 +57,7 @@ def _resolve(
     heads: Mapping[str, str],
     tags: Mapping[str, str],
     default: str,
-    facts: Callable[[], Facts],
+    version: Version,
 ) -> tuple[Wanted, ...]:
     if COMMIT.fullmatch(policy):
         ref = next((f"refs/tags/{name}" for name, commit in tags.items() if commit == policy), "")
@@ -65,7 +65,7 @@ def _resolve(
     if policy == "latest":
         return (_latest(source, heads, default, "the newest commit"),)
     if policy == "match":
-        return _match(source, heads, tags, default, facts)
+        return _match(source, heads, tags, default, version)
     if policy in tags:
         return (_want(source, policy, tags[policy], f"refs/tags/{policy}", "this tag is set"),)
     if policy in heads:
@@ -76,17 +76,17 @@ def _resolve(
 
 
 def _match(
-    source: Source, heads: Mapping[str, str], tags: Mapping[str, str], default: str, facts: Callable[[], Facts]
+    source: Source, heads: Mapping[str, str], tags: Mapping[str, str], default: str, version: Version
 ) -> tuple[Wanted, ...]:
     """The newest tag that the installed engine can run, and the newest of all for `info` to show."""
     newest = newest_tag(tags, source.tags) if source.tags else None
     if newest is None:
         return (_latest(source, heads, default, "no releases: the newest commit"),)
-    version = engine_version(source.follows, facts()) if source.follows else ()
-    fitting = match_tag(tags, version, source.tags) if version else None
+    installed = version(source.follows) if source.follows else ()
+    fitting = match_tag(tags, installed, source.tags) if installed else None
     chosen = [_want(source, newest, tags[newest], f"refs/tags/{newest}", "the newest release")]
     if fitting and fitting != newest:
-        why = f"the newest for {source.follows} {'.'.join(map(str, version))}"
+        why = f"the newest for {source.follows} {'.'.join(map(str, installed))}"
         chosen.append(_want(source, fitting, tags[fitting], f"refs/tags/{fitting}", why))
     return tuple(chosen)
 

@@ -22,7 +22,7 @@ import msgspec
 from toolkit import __version__
 from toolkit.errors import StateError
 from toolkit.paths import advise_writing, make_folder, write_atomically
-from toolkit.snapshot.layout import SHAPE, Manifest, Receipt, Snapshot
+from toolkit.snapshot.layout import SHAPE, Manifest, Receipt, Snapshot, current_name
 from toolkit.snapshot.use import claim_snapshot, use_snapshot
 
 BUILDING = ".building-"
@@ -142,10 +142,17 @@ class NewFile(NamedTuple):
 
 
 def write_files(files: Iterable[NewFile]) -> None:
-    """Write files down to the disk, some at a time, since each waits for it. Raises OSError of the first that fails."""
+    """Write files down to the disk, some at a time, since each waits for it. Raises OSError of one that fails."""
+    every = tuple(files)
+    shares = [every[number::WRITERS] for number in range(WRITERS)]  # a task a file would cost more than the writing
     with ThreadPoolExecutor(WRITERS) as pool:
-        for _ in pool.map(_write_file, files):
-            pass  # it is written, or this raises, and what has not begun is not written any more
+        for _ in pool.map(_write_share, shares):
+            pass  # it is written, or this raises
+
+
+def _write_share(files: tuple[NewFile, ...]) -> None:
+    for file in files:
+        _write_file(file)
 
 
 def _write_file(file: NewFile) -> None:
@@ -200,14 +207,6 @@ def list_snapshots(root: Path) -> tuple[Snapshot, ...]:
         raise StateError(f"cannot read {root}: {error.strerror}") from error
     found = (read_snapshot(root, name) for name in names if not name.startswith("."))
     return tuple(sorted(filter(None, found), key=lambda one: one.order, reverse=True))
-
-
-def current_name(current: Path) -> str | None:
-    """The id that the link `current` names, or None."""
-    try:
-        return Path(os.readlink(current)).name
-    except OSError:
-        return None
 
 
 def read_current(root: Path, current: Path) -> Snapshot | None:

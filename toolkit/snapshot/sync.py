@@ -16,13 +16,14 @@ import msgspec
 
 from toolkit.errors import ToolkitError
 from toolkit.lock import hold_lock
-from toolkit.model import Facts, Source, Value
+from toolkit.model import Source, Value
 from toolkit.paths import Paths, make_folder
-from toolkit.snapshot.collect import Collected, fetch_origin, reuse_origins
+from toolkit.snapshot.asking import AT_ONCE, Answers, ask_source
+from toolkit.snapshot.collect import Collected, fetch_origins, reuse_origins
 from toolkit.snapshot.compare import Difference, compare_manifests
 from toolkit.snapshot.hold import end_hold, find_held
 from toolkit.snapshot.layout import SHAPE, Manifest, Origin, Snapshot
-from toolkit.snapshot.origins import Wanted, resolve_revisions
+from toolkit.snapshot.origins import Version, Wanted, resolve_revisions
 from toolkit.snapshot.progress import Phase, Progress, Step
 from toolkit.snapshot.store import (
     collect_garbage,
@@ -35,10 +36,9 @@ from toolkit.snapshot.store import (
 from toolkit.snapshot.tree import TreeRules, mend_tree, plant_tree
 from toolkit.sources.git_names import redact
 from toolkit.sources.git_process import stoppable_git
-from toolkit.sources.git_refs import find_default, list_refs
 from toolkit.sources.git_store import open_store
 
-AT_ONCE = 4  # sources asked at the same time
+LONGEST_WAIT = 1.0  # seconds for the lock, after which what was asked before is asked again
 
 
 class SourceReport(Value, frozen=True, omit_defaults=False):
@@ -74,19 +74,20 @@ class SyncReport(Value, frozen=True, omit_defaults=False):
 
 
 class Request(Value, frozen=True):
-    """What to sync: the sources, the host's facts for `match`, exact commits for some sources, and the bounds.
+    """What to sync: the sources, the engines' versions for `match`, exact commits for some sources, and the bounds.
 
-    Facts and tree are asked for when they are needed: the servers can be asked without.
+    Versions and tree are asked for when they are needed: the servers can be asked without.
     """
 
     sources: tuple[Source, ...]
     asked: frozenset[str]  # the sources to ask; the others stay as they are
-    facts: Callable[[], Facts]
+    version: Version
     pins: dict[str, tuple[Origin, ...]] = {}
     keep: int = 5
     seconds: float = 300.0  # for each source
     lock_wait: float = 10.0
     tree: Callable[[], TreeRules] | None = None  # None: without the browsable tree
+    answers: Answers = {}  # of sources that were asked before
     fetched: Callable[[Collected], None] = lambda _: None  # gets the files of each revision that was not here
 
 
@@ -95,6 +96,8 @@ def sync(paths: Paths, request: Request, progress: Progress) -> SyncReport:
     started = time.monotonic()
     make_folder(paths.state)
     with hold_lock(paths.state / "sync.lock", request.lock_wait):
+        if time.monotonic() - started > LONGEST_WAIT:  # another sync may have got newer answers meanwhile
+            request = msgspec.structs.replace(request, answers={})
         sweep_unfinished(paths.snapshots, paths.current)
         before = read_current(paths.snapshots, paths.current)
         if before and find_held(paths.hold, paths.current):
@@ -172,16 +175,18 @@ def _sync_source(
         held = kept.result()
         missing = tuple(one for one in wanted if one.origin not in held)
         found = {one.origin: held[one.origin] for one in wanted if one.origin in held}
-        for one in missing:
-            said = f"{one.origin.revision} ({one.why})"
+        received = 0
+        if missing:
+            said = ", ".join(f"{one.origin.revision} ({one.why})" for one in missing)
             progress(Step(source=source.name, phase=Phase.FETCHING, text=said))
             store = open_store(paths.sources / f"{source.name}.git")
-            found[one.origin] = fetch_origin(store, source, one, seconds=request.seconds)
-            request.fetched(found[one.origin])
+            gathered = fetch_origins(store, source, missing, seconds=request.seconds)
+            found, received = found | gathered.files, gathered.received
+            for files in gathered.files.values():
+                request.fetched(files)
     except ToolkitError as error:
         progress(Step(source=source.name, phase=Phase.FAILED, text=error.what))
         return _stay(source, before, started, error)
-    received = sum(files.received for files in found.values())
     notes += [note for one in missing for note in found[one.origin].notes]
     phase, said = Phase.FETCHED if missing else Phase.NO_NEWS, ", ".join(one.revision for one in found)
     progress(Step(source=source.name, phase=phase, text=said, received=received))
@@ -223,15 +228,12 @@ def _resolve(
     if pinned is not None:
         return tuple(Wanted(origin=origin, ref=_ref_of(origin), why="pinned") for origin in pinned)
     progress(Step(source=source.name, phase=Phase.ASKING, text=redact(source.url)))
-    refs = list_refs(source.url, seconds=request.seconds)
-    default = find_default(source.url, refs, seconds=request.seconds) if _needs_default(source, refs.tags) else ""
-    wanted = resolve_revisions(source, refs.heads, refs.tags, default, request.facts)
+    asked = request.answers.get(source.name)
+    answer = asked.result() if asked else ask_source(source, seconds=request.seconds)
+    refs = answer.refs
+    wanted = resolve_revisions(source, refs.heads, refs.tags, answer.default, request.version)
     notes += [f"{source.name}: {note}" for note in refs.skipped]
     return tuple(_refuse_move(one, before, notes) for one in wanted)
-
-
-def _needs_default(source: Source, tags: Mapping[str, str]) -> bool:
-    return "latest" in source.revisions or ("match" in source.revisions and not (source.tags and tags))
 
 
 def _ref_of(origin: Origin) -> str:

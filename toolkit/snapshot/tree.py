@@ -7,6 +7,7 @@ that moved, has another name, and is swapped in by one rename.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -64,7 +65,12 @@ def write_script(tool: Tool, category: str, rules: TreeRules) -> str:
 def _needed_files(command: tuple[str, ...]) -> Iterator[str]:
     yield command[0]
     if len(command) > 1:  # a Python without our package would only say that there is no such module
-        yield str(Path(__file__).resolve().parent.parent / "__main__.py")
+        yield _own_main()
+
+
+@functools.cache
+def _own_main() -> str:
+    return str(Path(__file__).resolve().parent.parent / "__main__.py")
 
 
 def name_tree(rules: TreeRules) -> str:

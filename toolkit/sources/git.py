@@ -1,4 +1,4 @@
-"""Fetch from a git server exactly what a source of tools needs: one commit's trees, then the blobs of some files.
+"""Fetch from a git server exactly what a source of tools needs: the trees of some commits, then some files' blobs.
 
 bcc's tools and man pages at one tag are 0.7 MB this way, where a clone is 24 MB. Both requests go to a remote that
 exists in git's environment only, as a promisor: git then accepts that blobs are missing, writes no configuration, and
@@ -8,12 +8,12 @@ later reads never fetch by themselves.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Set
 
 from toolkit.errors import SourceError
 from toolkit.model import Value
 from toolkit.sources.git_access import REMOTE, reach_remote
-from toolkit.sources.git_blobs import find_sizes, read_blobs
+from toolkit.sources.git_blobs import Blob, find_sizes, read_blobs
 from toolkit.sources.git_errors import at_source, explain, is_refusal
 from toolkit.sources.git_names import check_commit, check_ref, redact, tidy
 from toolkit.sources.git_process import DEFAULT_LIMITS, GitLimits, Said, run_git
@@ -44,133 +44,207 @@ class Place(Value, frozen=True):
     ref: str = ""
 
 
-def has_commit(store: GitStore, commit: str) -> bool:
-    """Whether the commit is in the store; asks no network. Raises SourceError when it is there but unreadable."""
-    check = ("cat-file", "-e", f"{check_commit(commit)}^{{commit}}")
-    said = run_git(check, seconds=30, repository=store.path)
-    if "expected commit type" in said.stderr:
-        raise SourceError(f"{commit} is not a commit", fix="name a commit, or a tag of one")
-    # Of a commit that is not there git says one "fatal: Not a valid object name", and no error before it.
-    if not said.ok and ("error: " in said.stderr or "Not a valid object name" not in said.stderr):
-        raise damaged(store, tidy(said.stderr.strip().splitlines()[0] if said.stderr.strip() else "git died"))
-    return said.ok
+def find_commits(store: GitStore, commits: Iterable[str]) -> frozenset[str]:
+    """Those of these commits that are in the store; asks no network.
 
-
-def fetch_commit(store: GitStore, place: Place, *, seconds: float, limits: GitLimits = DEFAULT_LIMITS) -> int:
-    """Have the commit and its trees in the store; returns the bytes received, 0 when it was there.
-
-    Tries the commit by its id, then the ref at its tip, then the ref with its history. A server that does not filter
-    sends the blobs too. Raises SourceError.
+    Raises SourceError for one that is there but unreadable, and for what is no commit.
     """
-    if has_commit(store, place.commit):
+    asked = tuple(map(check_commit, commits))
+    if not store.has_packs():
+        return frozenset()
+    told = "".join(f"{one}^{{commit}}\n" for one in asked).encode()
+    said = run_git(("cat-file", "--batch-check"), stdin=told, seconds=30, repository=store.path)
+    complaints = [line for line in said.stderr.splitlines() if line.startswith(("error: ", "fatal: "))]
+    if "expected commit type" in said.stderr:
+        raise SourceError(f"{_name(asked)} is not a commit", fix="name a commit, or a tag of one")
+    lines = said.stdout.splitlines()
+    if complaints or not said.ok or len(lines) != len(asked):
+        raise damaged(store, tidy(complaints[0] if complaints else "git died"))
+    return frozenset(one for one, line in zip(asked, lines, strict=True) if not line.endswith(b" missing"))
+
+
+def fetch_commits(
+    store: GitStore, places: tuple[Place, ...], *, seconds: float, limits: GitLimits = DEFAULT_LIMITS
+) -> int:
+    """Have these commits of a source and their trees in the store; returns the bytes received, 0 when all were there.
+
+    Asks for all of them by their ids at once; where a server does not give these out, for each alone: by its id, by
+    the ref at its tip, and by the ref with its history. A server that does not filter sends the blobs too. Raises
+    SourceError.
+    """
+    missing = _leave_out(places, find_commits(store, (one.commit for one in places)))
+    if not missing:
         return 0
     before, end = store.count_bytes(), time.monotonic() + seconds
-    attempts = [(place.commit, ("--depth=1", *FILTER))]
+    said = _fetch(store, missing, ("--depth=1", *FILTER), tuple(one.commit for one in missing), end, limits)
+    if not said.ok and not is_refusal(said.stderr):
+        raise explain(f"cannot fetch {_short(missing)} from", missing[0].url, said.stderr)
+    rest = _leave_out(missing, find_commits(store, (one.commit for one in missing)))
+    if rest and said.ok:
+        raise damaged(store, f"{_short(rest)} came, and cannot be read")
+    for place in rest:
+        _fetch_alone(store, place, said.stderr if len(missing) == 1 else "", end, limits)
+    return store.count_bytes() - before
+
+
+def _fetch_alone(store: GitStore, place: Place, refused: str, end: float, limits: GitLimits) -> None:
+    """Have a commit that did not come with the others; `refused` is what the server said of its id, if it was asked."""
+    attempts = [] if refused else [(place.commit, ("--depth=1", *FILTER))]
     if place.ref:
         ref = check_ref(place.ref)
         attempts += [(ref, ("--depth=1", *FILTER)), (ref, (f"--depth={ENDLESS}", *FILTER))]
-    refused = ""
     for what, options in attempts:
-        said = _fetch(store, place, options, (what,), end, limits)
+        said = _fetch(store, (place,), options, (what,), end, limits)
         if not said.ok and not is_refusal(said.stderr):
-            raise explain(f"cannot fetch {_short(place)} from", place.url, said.stderr)
-        if has_commit(store, place.commit):
-            return store.count_bytes() - before
-        if said.ok and what == place.commit:
-            raise damaged(store, f"{_short(place)} came, and cannot be read")
+            raise explain(f"cannot fetch {_short((place,))} from", place.url, said.stderr)
+        if find_commits(store, (place.commit,)):
+            return
         refused = refused or said.stderr
     raise _gone(place, refused)
 
 
-def fetch_blobs(
-    store: GitStore, place: Place, ids: Iterable[str], *, seconds: float, limits: GitLimits = DEFAULT_LIMITS
-) -> int:
-    """Have these blobs in the store, in one request; returns the bytes received. Raises SourceError.
+class Sized(Value, frozen=True):
+    """The size of each blob that was asked for, all of which are in the store, and the bytes that it took."""
 
-    A server that gives out no blob by id sends the whole commit instead.
+    sizes: dict[str, int]
+    received: int
+
+
+def fetch_blobs(
+    store: GitStore,
+    places: tuple[Place, ...],
+    ids: Iterable[str],
+    *,
+    seconds: float,
+    limits: GitLimits = DEFAULT_LIMITS,
+) -> Sized:
+    """Have these blobs of a source in the store, in one request. Raises SourceError.
+
+    A server that gives out no blob by id sends the whole commits instead.
     """
-    missing = _find_missing(store, ids)
-    if not missing:
-        return 0
+    sizes = find_sizes(store, ids)
+    missing = _find_missing(sizes)
     before, end = store.count_bytes(), time.monotonic() + seconds
-    said = _fetch(store, place, (*FILTER, "--stdin"), (), end, limits, "".join(f"{one}\n" for one in missing))
-    if not said.ok and is_refusal(said.stderr):
-        # --refetch (git 2.36), since git would not ask again for a commit that it has.
-        what = check_ref(place.ref) if place.ref else place.commit
-        again = _fetch(store, place, ("--refetch", "--no-filter", "--depth=1"), (what,), end, limits)
-        said = again if again.ok else said
-    if not said.ok:
-        raise explain(f"cannot fetch the files of {_short(place)} from", place.url, said.stderr)
-    lost = _find_missing(store, missing)
+    if missing:
+        _fetch_missing(store, places, missing, end, limits)
+        sizes |= find_sizes(store, missing)
+    lost = _find_missing(sizes)
     if lost:
+        server = tidy(redact(places[0].url))
         raise SourceError(
-            f"{tidy(redact(place.url))} does not send {len(lost)} files of {_short(place)}, such as blob {lost[0]}",
+            f"{server} does not send {len(lost)} files of {_short(places)}, such as blob {lost[0]}",
             fix="run git fsck on the server: its repository is not whole",
             damaged=True,
         )
-    return store.count_bytes() - before
+    known = {blob: size for blob, size in sizes.items() if size is not None}
+    return Sized(sizes=known, received=store.count_bytes() - before)
 
 
-class Fetched(Value, frozen=True):
-    """Paths of one commit, and the bytes that it took to get there."""
+def _fetch_missing(
+    store: GitStore, places: tuple[Place, ...], missing: list[str], end: float, limits: GitLimits
+) -> None:
+    told = "".join(f"{one}\n" for one in missing)
+    said = _fetch(store, places, (*FILTER, "--stdin"), (), end, limits, told)
+    if not said.ok and is_refusal(said.stderr):
+        # --refetch (git 2.36), since git would not ask again for a commit that it has.
+        wanted = tuple(check_ref(one.ref) if one.ref else one.commit for one in places)
+        again = _fetch(store, places, ("--refetch", "--no-filter", "--depth=1"), wanted, end, limits)
+        said = again if again.ok else said
+    if not said.ok:
+        raise explain(f"cannot fetch the files of {_short(places)} from", places[0].url, said.stderr)
 
-    entries: tuple[TreeEntry, ...]
+
+class Listed(Value, frozen=True):
+    """The paths of each commit, in the order asked, and the bytes that it took to get there."""
+
+    entries: tuple[tuple[TreeEntry, ...], ...]
     received: int
 
 
 def list_files(
-    store: GitStore, place: Place, folders: Collection[str], *, seconds: float, limits: GitLimits = DEFAULT_LIMITS
-) -> Fetched:
-    """Have the commit in the store, and name every path below these folders; no file comes. Raises SourceError."""
+    store: GitStore,
+    places: tuple[Place, ...],
+    folders: Collection[str],
+    *,
+    seconds: float,
+    limits: GitLimits = DEFAULT_LIMITS,
+) -> Listed:
+    """Have the commits in the store, and name every path below these folders; no file comes. Raises SourceError."""
     end = time.monotonic() + seconds
-    received = fetch_commit(store, place, seconds=seconds, limits=limits)
-    return Fetched(entries=list_tree(store, place.commit, folders, seconds=end - time.monotonic()), received=received)
+    received = fetch_commits(store, places, seconds=seconds, limits=limits)
+    listed = tuple(list_tree(store, one.commit, folders, seconds=end - time.monotonic()) for one in places)
+    return Listed(entries=listed, received=received)
+
+
+class Wish(Value, frozen=True):
+    """Which of the listed paths of a commit to take."""
+
+    listed: tuple[TreeEntry, ...]
+    paths: tuple[str, ...]
+
+
+class Fetched(Value, frozen=True):
+    """Paths of each commit with their links resolved, the content of their blobs, and the bytes that it took."""
+
+    entries: tuple[tuple[TreeEntry, ...], ...]
+    blobs: dict[str, Blob]
+    received: int
 
 
 def fetch_files(
     store: GitStore,
-    place: Place,
-    listed: tuple[TreeEntry, ...],
-    paths: Collection[str],
+    places: tuple[Place, ...],
+    wishes: tuple[Wish, ...],
     *,
     seconds: float,
     limits: GitLimits = DEFAULT_LIMITS,
 ) -> Fetched:
-    """Have these of the listed paths in the store, and what their links lead to. Raises SourceError.
+    """Have what is wished of each place in the store, and what its links lead to, and read it. Raises SourceError.
 
-    Gives the paths with their links resolved; the content of one without a problem can be read by its `blob`.
+    An entry without a problem has its content in the blob that it names.
     """
     end = time.monotonic() + seconds
-    chosen = frozenset(paths)
-    missing = tuple(entry for entry in listed if entry.path in chosen and not entry.problem)
-    had: set[str] = set()
+    chosen = tuple(frozenset(wish.paths) for wish in wishes)
+    wanted = [
+        tuple(one for one in wish.listed if one.path in paths and not one.problem)
+        for wish, paths in zip(wishes, chosen, strict=True)
+    ]
+    blobs: dict[str, Blob] = {}
     targets: dict[str, bytes] = {}
     received = 0
     # What a link leads to is known when it is here: one request, and one more for each hop to what was not chosen.
     for _ in range(MOST_HOPS + 1):
-        if not missing:
-            break
-        blobs = tuple(entry.blob for entry in missing)
-        received += fetch_blobs(store, place, blobs, seconds=end - time.monotonic(), limits=limits)
-        links = tuple(entry for entry in missing if entry.kind is EntryKind.LINK)
-        contents = read_blobs(store, (link.blob for link in links), largest=LONGEST_PATH)
-        targets |= {blob.id: blob.data for blob in contents if not blob.problem}
-        had |= {entry.path for entry in missing}
-        missing = tuple(entry for entry in find_targets(links, listed, targets) if entry.path not in had)
-    resolved = zip(listed, resolve_links(listed, targets), strict=True)
-    return Fetched(
-        entries=tuple(after for before, after in resolved if before.path in chosen and not before.problem),
-        received=received,
+        new = {entry.blob for entries in wanted for entry in entries} - blobs.keys()
+        if new:
+            sized = fetch_blobs(store, places, sorted(new), seconds=end - time.monotonic(), limits=limits)
+            read = {blob.id: blob for blob in read_blobs(store, sized.sizes)}
+            received += sized.received
+            blobs |= read
+            targets |= {one.id: one.data for one in read.values() if not one.problem and len(one.data) <= LONGEST_PATH}
+        links = [tuple(entry for entry in entries if entry.kind is EntryKind.LINK) for entries in wanted]
+        wanted = [find_targets(ours, wish.listed, targets) for ours, wish in zip(links, wishes, strict=True)]
+    entries = tuple(
+        tuple(
+            after
+            for before, after in zip(wish.listed, resolve_links(wish.listed, targets), strict=True)
+            if before.path in paths and not before.problem
+        )
+        for wish, paths in zip(wishes, chosen, strict=True)
     )
+    return Fetched(entries=entries, blobs=blobs, received=received)
 
 
-def _find_missing(store: GitStore, ids: Iterable[str]) -> list[str]:
-    return [blob for blob, size in find_sizes(store, ids).items() if size is None]
+def _leave_out(places: tuple[Place, ...], here: Set[str]) -> tuple[Place, ...]:
+    return tuple(one for one in places if one.commit not in here)
+
+
+def _find_missing(sizes: Mapping[str, int | None]) -> list[str]:
+    return [blob for blob, size in sizes.items() if size is None]
 
 
 def _fetch(
     store: GitStore,
-    place: Place,
+    places: tuple[Place, ...],
     options: tuple[str, ...],
     wanted: tuple[str, ...],
     end: float,
@@ -183,7 +257,7 @@ def _fetch(
             (*FETCH, *options, "--", REMOTE, *wanted),
             stdin=stdin.encode(),
             repository=store.path,
-            environ=reach_remote(place.url, promises),
+            environ=reach_remote(places[0].url, promises),
             seconds=end - time.monotonic(),
             limits=limits,
         )
@@ -192,19 +266,23 @@ def _fetch(
         raise
     except SourceError as error:
         sweep_store(store)
-        raise at_source(f"cannot fetch {_short(place)} from", place.url, error) from error
+        raise at_source(f"cannot fetch {_short(places)} from", places[0].url, error) from error
     if not said.ok:
         sweep_store(store)
     return said
 
 
-def _short(place: Place) -> str:
-    return f"commit {place.commit[:12]}"
+def _short(places: tuple[Place, ...]) -> str:
+    return _name(tuple(place.commit[:12] for place in places))
+
+
+def _name(commits: tuple[str, ...]) -> str:
+    return f"{'commit' if len(commits) == 1 else 'commits'} {', '.join(commits)}"
 
 
 def _gone(place: Place, refused: str) -> SourceError:
     if not place.ref:
-        return explain(f"cannot fetch {_short(place)} from", place.url, refused)
+        return explain(f"cannot fetch {_short((place,))} from", place.url, refused)
     return SourceError(
         f"{tidy(redact(place.url))} does not hold commit {place.commit} in {place.ref} any more: its history was "
         "rewritten, or the tag moved",

@@ -81,7 +81,7 @@ def _read_gitconfig(url: str, environ: Mapping[str, str]) -> dict[str, str]:
     """What the caller's and the system's gitconfig say of http for this url, keys in lower case; runs nothing."""
     places = _find_gitconfig(environ)
     asked = ("config", "--includes", "-z", "--get-urlmatch", "http", url)
-    said = run_git(asked, seconds=10, repository=NOWHERE, environ=places)
+    said = run_git(asked, seconds=10, repository=NOWHERE, environ=places, asks=True)
     if not said.ok and said.stderr:
         raise SourceError(f"git cannot read its settings: {tidy(said.stderr)}", fix="mend that file, or remove it")
     lines = (one.partition("\n") for one in said.stdout.decode("utf-8", "replace").split("\0") if one)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from toolkit.model import Value
 from toolkit.sources.git_names import check_commit, tidy
@@ -26,17 +26,16 @@ class Blob(Value, frozen=True):
     problem: str = ""
 
 
-def read_blobs(store: GitStore, ids: Iterable[str], *, largest: int = LARGEST, seconds: float = 60) -> Iterator[Blob]:
-    """Read each blob once, in the order asked. Raises SourceError when the store is damaged or lacks one.
+def read_blobs(
+    store: GitStore, sizes: Mapping[str, int], *, largest: int = LARGEST, seconds: float = 60
+) -> Iterator[Blob]:
+    """Read each of these blobs, whose sizes are known. Raises SourceError when the store is damaged or lacks one.
 
-    `seconds` bounds each git process; there is one for the sizes and one for every 32 MiB of content.
+    `seconds` bounds each git process; there is one for every 32 MiB of content.
     """
-    sizes = find_sizes(store, ids, seconds=seconds)
     batch: list[str] = []
     total = 0
     for blob, size in sizes.items():
-        if size is None:
-            raise damaged(store, f"blob {blob} is missing")
         if size > largest:
             # A file of 2 GB stays compressed in its pack: its size is known without reading it.
             yield Blob(id=blob, problem=f"it has {_size(size)}, and a file of a tool has at most {_size(largest)}")
@@ -52,8 +51,8 @@ def read_blobs(store: GitStore, ids: Iterable[str], *, largest: int = LARGEST, s
 def find_sizes(store: GitStore, ids: Iterable[str], *, seconds: float = 60) -> dict[str, int | None]:
     """The size of each blob, None for one that is not in the store. Raises SourceError."""
     wanted = list(dict.fromkeys(map(check_commit, ids)))
-    if not wanted:
-        return {}
+    if not wanted or not store.has_packs():
+        return dict.fromkeys(wanted)
     told = "".join(f"{one}\n" for one in wanted).encode()
     said = run_git(("cat-file", "--batch-check"), stdin=told, seconds=seconds, repository=store.path)
     lines = said.stdout.split(b"\n")[:-1]
@@ -70,10 +69,10 @@ def find_sizes(store: GitStore, ids: Iterable[str], *, seconds: float = 60) -> d
     return sizes
 
 
-def _read_batch(store: GitStore, batch: list[str], sizes: dict[str, int | None], seconds: float) -> Iterator[Blob]:
+def _read_batch(store: GitStore, batch: list[str], sizes: Mapping[str, int], seconds: float) -> Iterator[Blob]:
     if not batch:
         return
-    expected = sum(sizes[blob] or 0 for blob in batch) + 128 * len(batch)
+    expected = sum(sizes[blob] for blob in batch) + 128 * len(batch)
     said = run_git(
         ("cat-file", "--batch"),
         stdin="".join(f"{blob}\n" for blob in batch).encode(),
@@ -83,7 +82,7 @@ def _read_batch(store: GitStore, batch: list[str], sizes: dict[str, int | None],
     )
     at = 0
     for blob in batch:
-        size = sizes[blob] or 0
+        size = sizes[blob]
         start = at + len(header) if said.stdout.startswith(header := f"{blob} blob {size}\n".encode(), at) else -1
         data = said.stdout[start : start + size] if start >= 0 else b""
         # Git believes its packs when it reads; what root runs is worth another hash.

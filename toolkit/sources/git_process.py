@@ -1,4 +1,4 @@
-"""Run one git command, bounded: the only place that GitPython is used, and it is imported when a sync runs.
+"""Run one git command, bounded: the only place that GitPython is used, and it is imported when a sync fetches.
 
 GitPython's guards against dangerous options are a deny-list that keeps failing (two dozen advisories in 2026:
 abbreviated and joined short options, `template`, `multi_options`, `--upload-pack`, `--exec`, `--output`, config
@@ -10,6 +10,9 @@ value that comes from outside was checked by `git_names` and stands behind `--`.
 `kill_after_timeout` looks for children once and kills those; `env -u`, a session of its own and a deadline here do
 better. `prlimit` and `setpriv` of util-linux set the limits before git starts, without a preexec_fn, which could
 deadlock where sources are fetched in parallel by threads; setpriv ends git when we are killed.
+
+A command that only asks is started without GitPython, whose import takes longer than a server's answer: most nights
+have nothing to fetch. It is bounded alike, and its environment is built instead of scrubbed.
 """
 
 from __future__ import annotations
@@ -24,11 +27,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from toolkit.command import ENVIRONMENT
+from toolkit.command import ENVIRONMENT, Process, start_command
 from toolkit.errors import SourceError
 from toolkit.model import Value
 from toolkit.sources.git_names import PROTOCOLS, tidy
@@ -100,8 +102,7 @@ DEFAULT_LIMITS = GitLimits()
 _stopping = threading.Event()
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """What a git command printed, and its exit status; negative for a signal."""
 
     status: int
@@ -114,14 +115,23 @@ class Said:
         return self.status == 0
 
 
-@dataclass(frozen=True)
-class Programs:
+class Programs(NamedTuple):
     """The programs that a git command is made of, as absolute paths."""
 
     git: str
     env: str
     prlimit: str
     setpriv: str
+
+
+class Started(NamedTuple):
+    """A git that runs. GitPython ends it when what it returned is let go of, so that is kept, too."""
+
+    process: Process
+    kept: object = None
+
+
+Start = Callable[[Programs, tuple[str, ...], Mapping[str, str], BinaryIO, GitLimits], Started]
 
 
 def find_programs() -> Programs:
@@ -145,7 +155,7 @@ def _find_programs(path: str) -> Programs:
 
 @functools.cache
 def _check_version(programs: Programs) -> None:
-    said = _execute(programs, ("version",), OWN, b"", 10, DEFAULT_LIMITS)
+    said = _execute(programs, ("version",), OWN, b"", 10, DEFAULT_LIMITS, _start_asking)
     version = re.search(rb"version (\d+)\.(\d+)", said.stdout)
     if version is None or (int(version[1]), int(version[2])) < OLDEST:
         raise SourceError(
@@ -162,17 +172,19 @@ def run_git(
     repository: Path | None = None,
     limits: GitLimits = DEFAULT_LIMITS,
     environ: Mapping[str, str] = OWN,
+    asks: bool = False,
 ) -> Said:
     """Run git with these arguments on a bare repository, or on none; it is dead when this returns.
 
-    `environ` is all that it gets, but for what reaches the network (PASSED).
+    `environ` is all that it gets, but for what reaches the network (PASSED). One that `asks` changes nothing here.
 
     Raises SourceError when git is missing, does not end within `seconds`, or prints more than it may. What it means
     that git failed is for the caller to say.
     """
     where = () if repository is None else (f"--git-dir={repository}",)
     programs = find_programs()
-    said = _execute(programs, (*where, *arguments), environ, stdin, seconds, limits)
+    start = _start_asking if asks else _start
+    said = _execute(programs, (*where, *arguments), environ, stdin, seconds, limits, start)
     if not said.ok:
         _check_version(programs)  # an old git fails at what it does not know; one that works is not asked
     return said
@@ -202,6 +214,7 @@ def _execute(
     stdin: bytes,
     seconds: float,
     limits: GitLimits,
+    start: Start,
 ) -> Said:
     _check_stopping()
     if seconds <= 0:
@@ -210,8 +223,8 @@ def _execute(
     with open(os.memfd_create("stdin"), "w+b") as told:
         told.write(stdin)
         told.seek(0)
-        started = _start(programs, arguments, environ, told, limits)
-        status, out, err, problem = _wait(started, time.monotonic() + seconds, limits)
+        started = start(programs, arguments, environ, told, limits)
+        status, out, err, problem = _wait(started.process, time.monotonic() + seconds, limits)
     if problem == "late":
         raise _late(seconds)
     if problem:
@@ -224,30 +237,49 @@ def _execute(
 
 def _start(
     programs: Programs, arguments: tuple[str, ...], environ: Mapping[str, str], told: BinaryIO, limits: GitLimits
-) -> Git.AutoInterrupt:
-    argv = [*_bounds(programs, limits), *_scrub(programs, environ), programs.git, "--literal-pathspecs"]
-    argv += [part for setting in CONFIG for part in ("-c", setting)]
-    argv += arguments
-    environment = dict(environ) if "GIT_SSH_COMMAND" in os.environ else {**environ, "GIT_SSH_COMMAND": SSH}
-    # GitPython ends the process when what it returns is let go of, so that is what is passed on.
+) -> Started:
+    git = _load_git()  # first, since it sets a variable, which is scrubbed like others
+    argv = [*_bounds(programs, limits), *_scrub(programs, environ), *_write_command(programs, arguments)]
     # Python ignores SIGXFSZ, and so will git: what writes too large a file then says so, instead of dying mute. git
     # itself puts SIGPIPE, the other signal that Python ignores, back to its default.
-    return _load_git()("/").execute(
+    kept = git("/").execute(
         argv,
         istream=told,
         as_process=True,
         shell=False,
-        env=environment,
+        env={"GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", SSH), **environ},
         start_new_session=True,
         restore_signals=False,
     )
+    if kept.proc is None:
+        raise _unstarted("it is not there any more")
+    return Started(kept.proc, kept)
 
 
-def _wait(started: Git.AutoInterrupt, end: float, limits: GitLimits) -> tuple[int, bytes, bytes, str]:
+def _start_asking(
+    programs: Programs, arguments: tuple[str, ...], environ: Mapping[str, str], told: BinaryIO, limits: GitLimits
+) -> Started:
+    passed = {name: value for name, value in os.environ.items() if name in PASSED}
+    argv = [*_bounds(programs, limits), *_write_command(programs, arguments)]
+    try:
+        return Started(start_command(argv, stdin=told, environ={"GIT_SSH_COMMAND": SSH, **passed, **environ}))
+    except OSError as error:
+        raise _unstarted(str(error.strerror)) from error
+
+
+def _write_command(programs: Programs, arguments: tuple[str, ...]) -> list[str]:
+    settings = (part for setting in CONFIG for part in ("-c", setting))
+    return [programs.git, "--literal-pathspecs", *settings, *arguments]
+
+
+def _unstarted(why: str) -> SourceError:
+    return SourceError(f"git could not be started: {why}", fix="see whether memory or processes ran out")
+
+
+def _wait(process: Process, end: float, limits: GitLimits) -> tuple[int, bytes, bytes, str]:
     """Read all that it prints until it ends or has to be ended; gives status, stdout, stderr, and why it was ended."""
-    process = started.proc
-    if process is None or process.stdout is None or process.stderr is None:
-        raise SourceError("git could not be started")
+    if process.stdout is None or process.stderr is None:
+        raise _unstarted("it has no pipes")
     try:
         out, err, problem = _drain(
             process.stdout.fileno(),

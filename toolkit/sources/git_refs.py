@@ -93,7 +93,7 @@ def _ask(url: str, options: tuple[str, ...], patterns: tuple[str, ...], seconds:
     arguments = ("ls-remote", "--quiet", *options, "--", REMOTE, *patterns)
     try:
         environ = reach_remote(url)
-        said = run_git(arguments, seconds=seconds, repository=NOWHERE, limits=LISTING, environ=environ)
+        said = run_git(arguments, seconds=seconds, repository=NOWHERE, limits=LISTING, environ=environ, asks=True)
     except SourceError as error:
         raise at_source(action, url, error) from error
     if not said.ok:

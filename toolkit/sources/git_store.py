@@ -13,8 +13,6 @@ from pathlib import Path
 
 from toolkit.errors import SourceError, StateError
 from toolkit.paths import advise_writing, make_folder
-from toolkit.sources.git_errors import explain
-from toolkit.sources.git_process import run_git
 
 # What `config` holds, byte for byte: git never writes it, so another content is another's.
 CONFIG = b"[core]\n\trepositoryformatversion = 0\n\tfilemode = false\n\tbare = true\n[gc]\n\tauto = 0\n"
@@ -34,6 +32,10 @@ class GitStore:
     def packs(self) -> Path:
         """Where git keeps what it fetched."""
         return self.path / "objects" / "pack"
+
+    def has_packs(self) -> bool:
+        """Whether it holds anything at all: a new one does not, and git need not be asked."""
+        return any(self.packs.glob("*.pack"))
 
     def count_bytes(self) -> int:
         """The size of all packs: what came over the network, but for some bytes a request."""
@@ -104,13 +106,10 @@ def _make_store(path: Path) -> None:
     make_folder(path.parent)
     aside = _aside(path, "new")
     shutil.rmtree(aside, ignore_errors=True)
-    # --template= with nothing: no hooks, no description, whatever the distribution's template holds.
-    init = ("init", "--quiet", "--bare", "--template=", "--object-format=sha1", "--", str(aside))
     try:
-        said = run_git(init, seconds=30)
-        if not said.ok:
-            raise explain("cannot create", str(path), said.stderr)
-        (aside / "objects" / "pack").mkdir(exist_ok=True)
+        # All that makes a folder a repository to git (setup.c, is_git_directory), whatever its templates hold.
+        for name in ("objects/pack", "objects/info", "refs/heads", "refs/tags"):
+            (aside / name).mkdir(mode=0o700, parents=True)
         (aside / "HEAD").write_bytes(HEAD)
         (aside / "config").write_bytes(CONFIG)
         aside.chmod(0o700)

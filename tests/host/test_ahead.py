@@ -1,0 +1,71 @@
+"""Facts on their way: the engines' versions do not wait for the rest, and are asked for once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.support.samples import make_facts
+from toolkit.host import ahead, load_facts, probe
+from toolkit.host.ahead import FactsAhead
+from toolkit.host.engines import Asked, Missing
+from toolkit.host.probe import Probed
+from toolkit.model import Engine, EngineFact
+
+ENGINE = EngineFact(name=Engine.BPFTRACE, version="0.17.1", argv=("/usr/bin/bpftrace",))
+FACTS = msgspec.structs.replace(make_facts(), engines=(ENGINE,), missing_engines={"bcc": "it is not here"})
+
+
+class Host:
+    """A host that answers for its engines at once, and for everything else when it may."""
+
+    def __init__(self) -> None:
+        self.may_answer = threading.Event()
+        self.asked = 0
+
+    def ask_engines(self, pool: Executor) -> Asked:
+        self.asked += 1
+        return {
+            Engine.BPFTRACE: pool.submit(lambda: ENGINE),
+            Engine.BCC: pool.submit(lambda: Missing("it is not here")),
+        }
+
+    def probe(self, _: object, engines: Asked | None) -> Probed:
+        assert self.may_answer.wait(30)
+        assert engines is not None
+        assert engines[Engine.BPFTRACE].result() == ENGINE
+        return Probed(FACTS, settled=True)
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    host = Host()
+    monkeypatch.setattr(ahead, "ask_engines", host.ask_engines)
+    monkeypatch.setattr(probe, "probe", host.probe)
+    yield host
+    host.may_answer.set()
+
+
+def test_versions_are_known_before_the_other_facts(host: Host, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as asking, ThreadPoolExecutor(2) as engines:
+        facts = FactsAhead(tmp_path / "facts.msgpack", asking, engines)
+        assert [facts.version(one) for one in (Engine.BPFTRACE, Engine.BCC)] == [(0, 17, 1), ()]
+        host.may_answer.set()
+        assert facts.result() == FACTS
+        assert facts.version(Engine.NATIVE) == ()  # only all facts tell that one
+
+
+def test_facts_that_are_kept_start_no_engine(host: Host, tmp_path: Path) -> None:
+    host.may_answer.set()
+    for _ in range(2):
+        with ThreadPoolExecutor(1) as asking, ThreadPoolExecutor(2) as engines:
+            facts = FactsAhead(tmp_path / "facts.msgpack", asking, engines)
+            assert facts.version(Engine.BPFTRACE) == (0, 17, 1)
+            assert facts.result().engines == (ENGINE,)
+    assert host.asked == 1
+    assert load_facts(tmp_path / "facts.msgpack").engines == (ENGINE,)

@@ -1,0 +1,40 @@
+"""The facts of this host, found out while something else goes on; the versions of its engines before all others."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, Future
+from pathlib import Path
+
+from toolkit.host.cache import find_facts, recall_facts
+from toolkit.host.engines import Asked, Missing, ask_engines
+from toolkit.model import Engine, Facts
+from toolkit.versions import engine_version, parse_version
+
+
+class FactsAhead:
+    """Facts that are on their way. `asking` is for what waits for this host; `engines` for its engines, two threads."""
+
+    def __init__(self, cache: Path | None, asking: Executor, engines: Executor) -> None:
+        self._begun: Future[Facts | Asked] = asking.submit(_begin, cache, engines)
+        self._facts: Future[Facts] = asking.submit(self._finish, cache)
+
+    def result(self) -> Facts:
+        """All of them, once they are there."""
+        return self._facts.result()
+
+    def version(self, engine: Engine) -> tuple[int, ...]:
+        """The version of an engine, () when it is not there; of one that is asked alone, before the other facts."""
+        begun = self._begun.result()
+        if isinstance(begun, Facts) or engine not in begun:
+            return engine_version(engine, self.result())
+        found = begun[engine].result()
+        return () if isinstance(found, Missing) else parse_version(found.version)
+
+    def _finish(self, cache: Path | None) -> Facts:
+        begun = self._begun.result()
+        return begun if isinstance(begun, Facts) else find_facts(cache, begun)
+
+
+def _begin(cache: Path | None, engines: Executor) -> Facts | Asked:
+    """Cached facts hold the versions, too; where there are none, the engines are asked first."""
+    return recall_facts(cache) or ask_engines(engines)

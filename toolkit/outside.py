@@ -1,0 +1,52 @@
+"""Whether what a variant needs outside of the kernel is there: programs, libraries, files, the machine. Pure."""
+
+from __future__ import annotations
+
+from toolkit.answer import MET, Answer
+from toolkit.mending import looked_fix
+from toolkit.model import Facts, Need, NeedKind
+
+
+def answer_looked(need: Need, facts: Facts) -> Answer:
+    """Whether something outside of the kernel is there, as far as it was looked for."""
+    words = LOOKED_WORDS[need.kind if need.kind not in TRACED or ":" in need.name else NeedKind.PROGRAM]
+    what = words.format(*need.name.partition(":")[::2], need.name)
+    answer = facts.looked.get(str(need))
+    if answer is None:
+        return Answer(None, f"it is not known whether there is {what}")
+    return MET if answer else Answer(False, f"there is no {what}", looked_fix(need, facts))
+
+
+TRACED = frozenset({NeedKind.UPROBE, NeedKind.USDT})
+
+
+def answer_file(need: Need, facts: Facts) -> Answer:
+    """A path; of what tracefs has only with kprobes or uprobes, those tell, also where nobody looked."""
+    name = need.name.rpartition("/tracing/")[2]
+    known = {"kprobe_events": facts.kprobes, "uprobe_events": facts.uprobes}.get(name)
+    if known is None or not known.known:
+        return answer_looked(need, facts)
+    return MET if known.value else Answer(False, f"there is no file {need.name}")
+
+
+def answer_platform(need: Need, facts: Facts) -> Answer:
+    """A machine as uname(1) calls it, or a maker of processors as /proc/cpuinfo has it."""
+    if need.name not in MACHINES or not facts.machine:
+        return answer_looked(need, facts)
+    if need.name == facts.machine:
+        return MET
+    return Answer(False, f"it is for {need.name}, and this is {facts.machine}")
+
+
+MACHINES = frozenset({"x86_64", "i686", "aarch64", "armv7l", "ppc64le", "s390x", "riscv64", "loongarch64"})
+# {0} and {1}: what stands before and after the first colon of the name; {2}: the whole name.
+LOOKED_WORDS = {
+    NeedKind.UPROBE: "function {1} in {0} to trace",
+    NeedKind.USDT: "USDT probe {1} in {0}",
+    NeedKind.USER_HEADER: "header {2}: the C library's headers are not installed, or do not have it",
+    NeedKind.HEADER_TEXT: "{1!r} in the kernel header {0}",
+    NeedKind.PROGRAM: "program or library {2}",
+    NeedKind.FILE: "file {2}",
+    NeedKind.PYTHON_MODULE: "Python module {2}",
+    NeedKind.PLATFORM: "processor of the kind {2}",
+}
