@@ -111,7 +111,8 @@ def _read_settings(file: Path) -> Settings:
             settings = msgspec.structs.replace(settings, recordings=convert_entry(entry, RecordingSettings))
         else:
             raise point_at(entry, f"no such setting; there are {', '.join(f'`{key}`' for key in KEYS)}")
-    return settings
+    free = settings.recordings.min_free_mib << 20
+    return msgspec.structs.replace(settings, limits=msgspec.structs.replace(settings.limits, free_bytes=free))
 
 
 def _read_limits(given: LimitSettings) -> Limits:

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -280,6 +281,11 @@ message = st.one_of(
 )
 
 
+def what_they_say(frames: tuple[Frame, ...]) -> list[Frame]:
+    """What was understood, wherever it stands: whose bytes those of a message without text are depends on the cut."""
+    return [msgspec.structs.replace(one, offset=0, size=0) for one in frames if not isinstance(one, Text)]
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(message, max_size=12), st.lists(st.integers(0, 400), max_size=4))
 def test_frames_cover_every_byte_once_and_in_order_however_it_is_cut(pieces: list[bytes], cuts: list[int]) -> None:
@@ -288,9 +294,7 @@ def test_frames_cover_every_byte_once_and_in_order_however_it_is_cut(pieces: lis
     frames = parse(*(whole[start:end] for start, end in itertools.pairwise(at)))
     check_cover(frames, whole)
     check_cover(parse(whole), whole)
-    assert [frame for frame in frames if not isinstance(frame, Text)] == [
-        frame for frame in parse(whole) if not isinstance(frame, Text)
-    ]
+    assert what_they_say(frames) == what_they_say(parse(whole))
 
 
 SCRIPT = """

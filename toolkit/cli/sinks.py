@@ -7,6 +7,7 @@ import os
 import select
 import stat
 import sys
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,7 +17,8 @@ from toolkit.cli.render import SHAPE
 from toolkit.cli.status import Status, can_write
 from toolkit.launch.supervise import Sinks
 from toolkit.model import Value
-from toolkit.output.frames import Frame, Histogram, Lost
+from toolkit.output.frames import Frame, Lost
+from toolkit.output.pace import Pace
 from toolkit.output.parser import Stream
 from toolkit.recordings.write import Recorder
 from toolkit.remarks import Folder, Remarks
@@ -44,7 +46,7 @@ class OutputEvent(Value, frozen=True, tag_field="event", tag="output", omit_defa
 class FrameEvent(Value, frozen=True, tag_field="event", tag="frame", omit_defaults=False):
     """A piece of stdout that was understood."""
 
-    frame: Histogram
+    frame: Frame
 
 
 class ResultEvent(Value, frozen=True, tag_field="event", tag="result", omit_defaults=False):
@@ -91,7 +93,7 @@ class Tap:
         self.recorder = recorder
         self._remarks = remarks
         self._lost = 0  # events, by the frames of stdout
-        self._stream = Stream(form)
+        self._stream = Stream(form, Pace(time.perf_counter))
         self._quiet = False  # no output came since the last pause
 
     def take(self, stream: str, data: bytes) -> tuple[Frame, ...]:
@@ -236,7 +238,7 @@ class JsonOutlet:
 
 
 def _emit_frames(frames: tuple[Frame, ...], give_up: GiveUp) -> str:
-    emitted = (_emit(FrameEvent(frame=frame), give_up) for frame in frames if isinstance(frame, Histogram))
+    emitted = (_emit(FrameEvent(frame=frame), give_up) for frame in frames)
     return next(filter(None, emitted), "")
 
 

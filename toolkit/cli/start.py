@@ -133,8 +133,7 @@ def _describe_entry(start: Start, name: str) -> Entry:
 def _open_recorder(start: Start, name: str) -> Recorder | None:
     """A recording, or None with a warning: an incident is often a full disk, and the tool must run all the same."""
     try:
-        free = max(start.session.settings.recordings.min_free_mib << 20, start.plan.limits.free_bytes)
-        return Recorder(start.session.paths.recordings, _describe_run(start, name), free)
+        return Recorder(start.session.paths.recordings, _describe_run(start, name), start.plan.limits.free_bytes)
     except StateError as error:
         if start.detached:  # nobody would ever see what it prints
             raise

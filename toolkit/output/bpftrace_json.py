@@ -53,6 +53,20 @@ class JsonParser:
             frames += self._take_rest()
         return (*frames, *self._speech.answer(), *self._flush_strays())
 
+    def pass_over(self, data: bytes) -> tuple[Frame, ...]:
+        """Take more of the stream and do not read it; a line of which a part is not read is not read."""
+        self._pieces.clear()
+        size, self._pending = self._pending + len(data), 0
+        frames = (*self._speech.finish(), *self._flush_strays())
+        unread = Text(offset=self._offset, size=size, lines=data.count(b"\n"), unread=True)
+        self._offset += size
+        self._overlong = not data.endswith(b"\n") if data else self._overlong
+        return (*frames, unread) if size else frames
+
+    def settle(self) -> tuple[Frame, ...]:
+        """Nothing came for a while: what the program printed until here is read as it stands."""
+        return () if self._pending else (*self._speech.settle(), *self._flush_strays())
+
     def finish(self) -> tuple[Frame, ...]:
         """The stream is over: whatever is pending is complete now."""
         return (*self._take_rest(), *self._speech.finish(), *self._flush_strays())
@@ -138,6 +152,10 @@ class Speech:
         self._unread.clear()
         self._text += said
         return tuple(self._answer(frame) for frame in self._parser.feed(said)) if said else ()
+
+    def settle(self) -> tuple[Frame, ...]:
+        """What only waited to see whether it goes on."""
+        return tuple(self._answer(frame) for frame in self._parser.settle())
 
     def finish(self) -> tuple[Frame, ...]:
         """Something else comes: whatever is pending is complete now."""

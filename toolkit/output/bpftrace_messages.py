@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from toolkit.output.distribution import OPEN_LOW
 from toolkit.output.frames import Frame, Histogram, Lost, Slot, Stack, Stacks, Table, Values
-from toolkit.output.parse import UNITS
+from toolkit.output.units import read_unit
 
 # A value of JSON: an object as its pairs in order, as two keys are the same once their spaces are erased; numbers that
 # are no integers as they were printed.
@@ -202,12 +202,6 @@ def _histogram(title: str, slots: tuple[Slot, ...], extent: Extent) -> Histogram
     return Histogram(
         offset=extent.offset, size=extent.size, title=title, unit=read_unit(title), slots=slots, time=extent.time
     )
-
-
-def read_unit(title: str) -> str:
-    """The unit that a map's name ends in, `@usecs[sda]` or `@read_ns`; empty if it names none."""
-    name = title.partition("[")[0].removeprefix("@")
-    return UNITS.get(name.rpartition("_")[2], "")
 
 
 def read_slots(node: Node) -> tuple[Slot, ...] | None:

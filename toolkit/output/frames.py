@@ -84,13 +84,15 @@ class Lost(Value, frozen=True, tag_field="kind", tag="lost"):
 class Text(Value, frozen=True, tag_field="kind", tag="text"):
     """Whole lines that are not understood as anything else; they stay in stdout, this says where.
 
-    `text` is what they say where stdout holds it inside of JSON, and empty where the bytes are the text.
+    `text` is what they say where stdout holds it inside of JSON, and empty where the bytes are the text. `unread`: they
+    came faster than they could be read; their bytes may hold frames.
     """
 
     offset: int
     size: int
     lines: int
     text: str = ""
+    unread: bool = False
 
 
 Frame = Histogram | Table | Stacks | Values | Lost | Text

@@ -1,179 +1,276 @@
-"""Read histograms out of a tool's text as it comes, in the three forms that BCC, libbpf-tools and bpftrace print.
+"""Turn what a tool prints into frames as it comes.
 
-BCC and libbpf-tools: a header `usecs : count distribution`, then rows `4 -> 7 : 12 |****  |`. bpftrace: rows
-`[4, 8)  12 |@@@@ |`, where the upper end is exclusive and numbers are shortened (`[4K, 8K)`). Everything else is
-text. Fed with any bytes in any pieces, the frames cover every byte exactly once.
+One module a shape reads lines: `histograms`, `tables`, `stacks`, `values`; `marks` reads what stands above them. Each
+has an opener that tells by a line whether a frame of its shape begins there, and a block that takes the lines of it.
+This module cuts the stream into lines, asks the openers in turn, and keeps count of the bytes. Fed with any bytes in
+any pieces, the frames cover every byte exactly once and in order; what is not understood is Text; nothing raises. A
+line is looked at once by each opener, so that the work grows with the bytes alone, and no more than one line of
+LONGEST_LINE, one stack and one feed's rows are held.
+
+Rows and pairs are handed on at the end of each feed; a histogram, a stack, a header and a title wait for the line
+below them, or for `settle`.
 """
 
 from __future__ import annotations
 
-import re
-
-from toolkit.output.frames import Frame, Histogram, Slot, Text
+from toolkit.output.block import Above, Block, Lines, Opened, Place, decode
+from toolkit.output.columns import Columns
+from toolkit.output.frames import Frame, Lost, Text
+from toolkit.output.histograms import open_histogram
+from toolkit.output.marks import read_headline, read_lost, read_time
+from toolkit.output.stacks import StackBlock, open_stacks
+from toolkit.output.tables import TableBlock, TimedBlock, open_table
+from toolkit.output.values import ValuesBlock, open_values
 
 LONGEST_LINE = 1 << 16  # bytes; what is longer is text, and is not searched
-
-HEADER = re.compile(rb"\s*(\S+)\s+: count\s+distribution\s*\n")
-TABLE_ROW = re.compile(rb"\s*(\d+) -> (\d+)\s*: (\d+)\s*\|[* +]*\|\s*\n")
-LINEAR_ROW = re.compile(rb"\s*(\d+)\s*: (\d+)\s*\|[* +]*\|\s*\n")
-BRACKET_ROW = re.compile(
-    rb"[\[(](?:(-?\d+)([KMGTPE]?)|\.\.\.), ?(?:(-?\d+)([KMGTPE]?)|\.\.\.)[\])]\s+(\d+) \|[@ ]*\|\s*\n"
-)
-SINGLE_ROW = re.compile(rb"\[(-?\d+)([KMGTPE]?)\]\s+(\d+) \|[@ ]*\|\s*\n")
-MAP_TITLE = re.compile(rb"(@[\w]*(?:\[.*\])?):\s*\n")
-SECTION_TITLE = re.compile(rb"(\S.* = .*)\n")
-SUFFIXES = b" KMGTPE"
-UNITS = {
-    "usecs": "us",
-    "msecs": "ms",
-    "nsecs": "ns",
-    "us": "us",
-    "ms": "ms",
-    "ns": "ns",
-    "kbytes": "KiB",
-    "bytes": "bytes",
-}
+PAYLOAD_BEGINS, PAYLOAD_ENDS = b"----- DATA", b"----- END DATA"  # what sslsniff saw: anything at all
+LONGEST_KEY = 200  # characters of a row that a stack belongs to
 
 
 class FrameParser:
     """Turns a stream into frames; `feed` gives those that are complete, `finish` the rest."""
 
     def __init__(self) -> None:
-        self._rest = b""
-        self._offset = 0  # in the stream, of the first byte of _rest
-        self._text_from = 0
-        self._text_lines = 0
-        self._title: tuple[int, str] | None = None  # offset and text of the line before, when it may be a title
-        self._block: _Block | None = None
+        self._pieces: list[bytes] = []  # of the line that is not complete
+        self._held = 0  # bytes in them
+        self._overlong = False  # inside of a line that is longer than any that is searched
+        self._offset = 0  # in the stream, of the line that is looked at
+        self._start = 0  # in the stream, of what is in no frame yet
+        self._whole = 0  # until here the block is complete
+        self._lines = 0  # whole lines since _start, until _whole or, outside of a block, _offset
+        self._partial = 0  # lines since _whole
+        self._block: Block | None = None
+        self._above: list[tuple[int, str]] = []  # offset and text of the last two lines, when they are text
+        self._time = ""
+        self._columns: Columns | None = None  # of the last table, which may go on
+        self._row = ""  # the last row of the table that ended where we are
+        self._payload = False  # between the lines that a tool puts around what it has seen
+        self._unread: int | None = None  # lines since _start, if they are passed over
+        self._frames: list[Frame] = []
 
     def feed(self, data: bytes) -> tuple[Frame, ...]:
         """Take more of the stream."""
-        data = self._rest + data
-        frames: list[Frame] = []
-        start = 0
-        while (end := data.find(b"\n", start)) >= 0:
-            frames += self._take_line(data[start : end + 1])
-            start = end + 1
-        self._rest = data[start:]
-        if len(self._rest) > LONGEST_LINE:
-            frames += self._take_line(self._rest)
-            self._rest = b""
-        if self._block is None and self._title is None:
-            frames += self._flush_text(self._offset)
-        return tuple(frames)
+        self._end_unread()
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        if lines:
+            lines[0] = b"".join((*self._pieces, lines[0]))
+            self._pieces.clear()
+            self._held = 0
+            self._take_lines(lines)
+        if rest:
+            self._pieces.append(rest)
+            self._held += len(rest)
+        if self._held > LONGEST_LINE:
+            self._take_overlong()
+        self._hand_on()
+        return self._give()
+
+    def pass_over(self, data: bytes) -> tuple[Frame, ...]:
+        """Take more of the stream and do not read it; a line of which a part is not read is not read."""
+        if self._unread is None:
+            self._close_block()
+            self._end_text(self._offset)
+            self._unread = 0
+        self._offset += self._held + len(data)
+        self._unread += data.count(b"\n")
+        self._pieces, self._held = [], 0
+        self._overlong = not data.endswith(b"\n") if data else self._overlong
+        self._payload = False
+        return self._give()
+
+    def settle(self) -> tuple[Frame, ...]:
+        """Nothing came for a while: what waits for the line below it is complete, but for a header and a half line."""
+        if not self._held and not self._overlong and not isinstance(self._block, TableBlock):
+            self._close_block()
+        return self._give()
+
+    def _end_unread(self) -> None:
+        """Make a frame of what was passed over."""
+        lines, self._unread = self._unread, None
+        if lines is not None and self._offset > self._start:
+            size = self._offset - self._start
+            self._frames.append(Text(offset=self._start, size=size, lines=lines, unread=True))
+        if lines is not None:
+            self._start, self._lines = self._offset, 0
 
     def finish(self) -> tuple[Frame, ...]:
         """The stream is over: whatever is pending is complete now."""
-        frames = list(self._take_line(self._rest)) if self._rest else []
-        self._rest = b""
-        return (*frames, *self._close_block(), *self._flush_text(self._offset))
+        self._end_unread()
+        if self._held:
+            last = b"".join(self._pieces)
+            self._pieces, self._held = [], 0
+            self._take_lines([last])
+            missing = 1  # the newline that is not there
+            self._offset -= missing
+            self._whole = min(self._whole, self._offset)
+        self._close_block()
+        self._end_text(self._offset)
+        return self._give()
 
-    def _take_line(self, line: bytes) -> tuple[Frame, ...]:
-        at = self._offset
-        self._offset += len(line)
-        done: tuple[Frame, ...] = ()
-        if self._block is not None:
-            if self._block.take(line):
-                self._block.end = self._offset
-                return ()
-            done = self._close_block()
-        block = _open_block(line, at)
-        if block is None:
-            self._text_lines += 1
-            title = _read_title(line)
-            self._title = (at, title) if title else None
-            return done
-        start = at
-        if self._title is not None and self._title[0] >= self._text_from:
-            start, block.title = self._title
-            self._text_lines -= 1
-        self._title = None
-        done = (*done, *self._flush_text(start))
-        block.offset, block.end = start, self._offset
-        self._block = block
-        return done
+    def _give(self) -> tuple[Frame, ...]:
+        frames, self._frames = tuple(self._frames), []
+        return frames
 
-    def _close_block(self) -> tuple[Frame, ...]:
-        block, self._block = self._block, None
-        if block is None:
-            return ()
-        self._text_from = block.end
-        return (block.frame(),)
+    def _take_overlong(self) -> None:
+        """Let go of the begin of a line that is too long: it is text, whatever it says."""
+        self._close_block()
+        self._offset += self._held
+        self._pieces, self._held = [], 0
+        self._overlong = True
+        self._above = []
 
-    def _flush_text(self, until: int) -> tuple[Frame, ...]:
-        start, lines = self._text_from, self._text_lines
-        self._text_from, self._text_lines = until, 0
-        return (Text(offset=start, size=until - start, lines=lines),) if until > start else ()
+    def _take_lines(self, lines: Lines) -> None:
+        at = 0
+        if self._overlong:
+            self._overlong = False
+            self._step(lines[0])
+            self._above = []
+            at = 1
+        count = len(lines)
+        while at < count:
+            if self._block is not None:
+                taken = self._block.take(lines, at)
+                if taken:
+                    self._advance(lines, at, taken)
+                    at += taken
+                    continue
+                if self._partial and self._block.whole:  # it saw by this line that what it has is complete
+                    self._keep_whole()
+                    continue
+                if not self._open_titled(lines[at]):
+                    self._close_block()
+                    continue
+            else:
+                self._take_line(lines[at])
+            at += 1
 
+    def _advance(self, lines: Lines, at: int, taken: int) -> None:
+        """The block has taken these lines."""
+        self._offset += sum(map(len, lines[at : at + taken])) + taken
+        self._partial += taken
+        if self._block is not None and self._block.whole:
+            self._keep_whole()
 
-class _Block:
-    """A histogram that is being read."""
+    def _keep_whole(self) -> None:
+        """All that the block took is complete."""
+        self._whole = self._offset
+        self._lines += self._partial
+        self._partial = 0
 
-    def __init__(self, offset: int, unit: str) -> None:
-        self.offset = offset
-        self.end = offset
-        self.title = ""
-        self.unit = unit
-        self.slots: list[Slot] = []
+    def _step(self, line: bytes) -> None:
+        """A line of text."""
+        self._offset += len(line) + 1
+        self._lines += 1
 
-    def take(self, line: bytes) -> bool:
-        """Whether the line is a row of this histogram; it is kept if so."""
-        slot = _read_slot(line)
-        if slot is None:
-            return False
-        self.slots.append(slot)
-        return True
+    def _take_line(self, line: bytes) -> None:
+        if self._payload or line.startswith(PAYLOAD_BEGINS):
+            self._payload = not line.startswith(PAYLOAD_ENDS)
+            self._above = []
+            self._step(line)
+            return
+        text = decode(line).rstrip() if len(line) <= LONGEST_LINE else ""
+        if not text:
+            self._above, self._row = [], ""
+            self._step(line)
+            return
+        lost = read_lost(text)
+        if lost is not None:
+            self._end_text(self._offset)
+            self._step(line)
+            self._frames.append(Lost(offset=self._start, size=self._offset - self._start, count=lost))
+            self._start, self._lines, self._above = self._offset, 0, []
+            return
+        opened = None if self._take_mark(text) else self._open(text)
+        self._row = ""
+        if opened is not None:
+            self._begin(opened, line)
+            return
+        if self._above or not read_time(text):
+            self._above = [(self._offset, text), *self._above[:1]]
+        self._step(line)
 
-    def frame(self) -> Histogram:
-        """What has been read, as a value."""
-        return Histogram(
-            offset=self.offset,
-            size=self.end - self.offset,
-            title=self.title,
-            unit=self.unit,
-            slots=tuple(self.slots),
+    def _take_mark(self, text: str) -> bool:
+        """Whether the line is nothing but the time of what follows."""
+        time = read_time(text)
+        if time:
+            self._time = time
+            self._above = []
+            return True
+        headline = read_headline(text)
+        if headline:
+            self._time = headline[0]
+        return headline is not None
+
+    def _open(self, text: str) -> Opened | None:
+        above = Above(tuple(line for _, line in self._above), self._time)
+        return (
+            open_histogram(text, above)
+            or open_table(text, above, self._columns)
+            or open_values(text, above)
+            or open_stacks(text, above, self._row)
         )
 
+    def _begin(self, opened: Opened, line: bytes) -> None:
+        used = opened.above
+        self._end_text(self._above[used - 1][0] if used else self._offset)
+        self._block = opened.block
+        self._above = []
+        self._step(line)
+        whole = opened.block.whole
+        self._lines, self._partial = (used + 1, 0) if whole else (0, used + 1)
+        self._whole = self._offset if whole else self._start
 
-def _open_block(line: bytes, at: int) -> _Block | None:
-    if len(line) > 512:
-        return None
-    header = HEADER.fullmatch(line)
-    if header:
-        name = header[1].decode("ascii", "replace")
-        return _Block(at, UNITS.get(name, name))
-    slot = _read_slot(line) if line.startswith((b"[", b"(")) else None
-    if slot is None:
-        return None
-    block = _Block(at, "")
-    block.slots.append(slot)
-    return block
+    def _open_titled(self, line: bytes) -> bool:
+        """Whether the pair that was read last, `cpu = 0`, is the title of a frame that begins below it."""
+        block = self._block
+        if not isinstance(block, ValuesBlock) or not block.line:
+            return False
+        title = block.line
+        text = decode(line).rstrip()
+        opened = open_histogram(text, Above((title,), self._time)) if text else None
+        if opened is None:
+            return False
+        self._block = opened.block
+        self._step(line)
+        self._lines, self._partial = 2, 0
+        self._whole = self._offset
+        return True
 
+    def _hand_on(self) -> None:
+        """At the end of a feed: the rows that are complete, or the text that no frame below it will claim."""
+        if self._block is None:
+            self._end_text(self._above[-1][0] if self._above else self._offset)
+            return
+        frame = self._block.hand_on(Place(self._start, self._whole - self._start), over=False)
+        if frame is not None:
+            self._frames.append(frame)
+            self._start, self._lines = self._whole, 0
 
-def _read_slot(line: bytes) -> Slot | None:
-    if len(line) > 512:
-        return None
-    if row := TABLE_ROW.fullmatch(line):
-        return Slot(low=int(row[1]), high=int(row[2]), count=int(row[3]))
-    if row := BRACKET_ROW.fullmatch(line):
-        low = _scale(row[1], row[2]) if row[1] else None
-        high = _scale(row[3], row[4]) if row[3] else None
-        # bpftrace's "(..., 0)" holds what is below its lowest slot; the widest signed value stands for "no end".
-        return Slot(low=-(1 << 63) if low is None else low, high=None if high is None else high - 1, count=int(row[5]))
-    if row := SINGLE_ROW.fullmatch(line):
-        value = _scale(row[1], row[2])
-        return Slot(low=value, high=value, count=int(row[3]))
-    if row := LINEAR_ROW.fullmatch(line):
-        return Slot(low=int(row[1]), high=int(row[1]), count=int(row[2]))
-    return None
+    def _close_block(self) -> None:
+        block, self._block = self._block, None
+        if block is None:
+            return
+        if isinstance(block, TableBlock):
+            self._columns = block.learn()
+            self._row = " ".join(block.last)[:LONGEST_KEY]
+        if isinstance(block, TimedBlock):
+            self._time = block.time
+        if isinstance(block, StackBlock) and self._partial and block.end():
+            self._keep_whole()
+        frame = block.hand_on(Place(self._start, self._whole - self._start), over=True)
+        if frame is None:
+            self._lines += self._partial
+        elif self._whole > self._start:
+            self._frames.append(frame)
+            self._start, self._lines = self._whole, self._partial
+        self._partial = 0
 
-
-def _scale(digits: bytes, suffix: bytes) -> int:
-    return int(digits) << (10 * SUFFIXES.index(suffix or b" "))
-
-
-def _read_title(line: bytes) -> str:
-    if len(line) > 512:
-        return ""
-    named = MAP_TITLE.fullmatch(line) or SECTION_TITLE.fullmatch(line)
-    return named[1].decode("utf-8", "replace").strip() if named else ""
+    def _end_text(self, until: int) -> None:
+        """Make a frame of the text up to there."""
+        kept = sum(offset >= until for offset, _ in self._above)
+        if until > self._start:
+            self._frames.append(Text(offset=self._start, size=until - self._start, lines=self._lines - kept))
+        self._start, self._lines = until, kept
+        if until >= self._offset:
+            self._above = []

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import msgspec
-
 from toolkit.output.frames import Frame
+from toolkit.output.pace import Pace
 from toolkit.output.parse import FrameParser
 from toolkit.runs import Form
 
@@ -18,45 +17,43 @@ class Parser(Protocol):
         """Take more of the stream; gives the frames that are complete."""
         ...
 
+    def pass_over(self, data: bytes) -> tuple[Frame, ...]:
+        """Take more of the stream without reading it, as `Text.unread` says."""
+        ...
+
+    def settle(self) -> tuple[Frame, ...]:
+        """Nothing came for a while; gives what only waited to see whether it goes on."""
+        ...
+
     def finish(self) -> tuple[Frame, ...]:
         """The stream is over; gives the rest."""
         ...
 
 
 class Stream:
-    """A parser of one stream that can be told of a pause: nothing else comes for now, what is pending is complete."""
+    """A parser of one stream as it comes: within its pace if it has one, and told when nothing comes for a while."""
 
-    def __init__(self, form: Form) -> None:
-        self._form = form
+    def __init__(self, form: Form, pace: Pace | None = None) -> None:
         self._parser = open_parser(form)
-        self._base = 0  # in the stream, where the parser began
-        self._fed = 0  # bytes that it was fed
-        self._covered = 0  # bytes of those in frames
+        self._pace = pace
 
     def feed(self, data: bytes) -> tuple[Frame, ...]:
         """Take more of the stream; gives the frames that are complete."""
-        self._fed += len(data)
-        return self._keep(self._parser.feed(data))
+        if self._pace is None:
+            return self._parser.feed(data)
+        if not self._pace.begin():
+            return self._parser.pass_over(data)
+        frames = self._parser.feed(data)
+        self._pace.end()
+        return frames
 
     def pause(self) -> tuple[Frame, ...]:
-        """What is pending; a histogram is not seen to be complete before something else comes."""
-        if self._fed == self._covered:
-            return ()
-        frames = self.finish()
-        self._base += self._fed
-        self._fed = self._covered = 0
-        self._parser = open_parser(self._form)
-        return frames
+        """What waits for more; a histogram is not seen to be complete before something else comes."""
+        return self._parser.settle()
 
     def finish(self) -> tuple[Frame, ...]:
         """The stream is over; gives the rest."""
-        return self._keep(self._parser.finish())
-
-    def _keep(self, frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
-        self._covered += sum(frame.size for frame in frames)
-        if not self._base:
-            return frames
-        return tuple(msgspec.structs.replace(frame, offset=frame.offset + self._base) for frame in frames)
+        return self._parser.finish()
 
 
 def open_parser(form: Form) -> Parser:

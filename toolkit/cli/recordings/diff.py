@@ -6,27 +6,13 @@ import click
 
 from toolkit.cli import render
 from toolkit.cli.places import own_paths
-from toolkit.cli.recordings.diff_report import describe
-from toolkit.model import Value
+from toolkit.cli.recordings.diff_report import DiffReport, describe
 from toolkit.output.compare import Seconds, compare
-from toolkit.output.comparison import Comparison
 from toolkit.output.digest import Digest
 from toolkit.recordings.content import measure_seconds, read_frames
-from toolkit.recordings.facts import Change, list_changes, list_doubts
+from toolkit.recordings.facts import list_changes, list_doubts
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import find_recording
-
-
-class DiffReport(Value, frozen=True, omit_defaults=False):
-    """The document of `recordings diff --json`."""
-
-    shape: int
-    before: Recording
-    after: Recording
-    seconds: Seconds  # how long each took
-    changes: tuple[Change, ...]  # of what was run, and where
-    doubts: tuple[str, ...]  # why they may not be comparable
-    comparison: Comparison
 
 
 @click.command("diff")

@@ -6,9 +6,10 @@ import math
 import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from toolkit.cli.render import format_duration
+from toolkit.model import Value
 from toolkit.output.chart import Style, cut, draw_bar, format_value, label_slot, show_safely
 from toolkit.output.compare import Seconds
 from toolkit.output.comparison import (
@@ -36,21 +37,16 @@ NEAR = 1.05  # a factor up to this, or its inverse, is no change
 TOLD = 1.5  # a factor from which on a second measure is worth a line
 
 
-class Report(Protocol):
-    """What is described; `recordings.diff.DiffReport`."""
+class DiffReport(Value, frozen=True, omit_defaults=False):
+    """The document of `recordings diff --json`."""
 
-    @property
-    def before(self) -> Recording: ...
-    @property
-    def after(self) -> Recording: ...
-    @property
-    def seconds(self) -> Seconds: ...
-    @property
-    def changes(self) -> tuple[Change, ...]: ...
-    @property
-    def doubts(self) -> tuple[str, ...]: ...
-    @property
-    def comparison(self) -> Comparison: ...
+    shape: int
+    before: Recording
+    after: Recording
+    seconds: Seconds  # how long each took
+    changes: tuple[Change, ...]  # of what was run, and where
+    doubts: tuple[str, ...]  # why they may not be comparable
+    comparison: Comparison
 
 
 class Scale(NamedTuple):
@@ -76,7 +72,7 @@ class Scale(NamedTuple):
         return old, new
 
 
-def describe(report: Report, *, width: int, unicode: bool) -> Iterator[str]:
+def describe(report: DiffReport, *, width: int, unicode: bool) -> Iterator[str]:
     """All of it, in lines of at most `width` columns."""
     style = Style(width=width, unicode=unicode)
     scale = Scale(report.seconds, style)
@@ -84,7 +80,7 @@ def describe(report: Report, *, width: int, unicode: bool) -> Iterator[str]:
     return (cut(line, style) for line in lines)
 
 
-def _describe_runs(report: Report, scale: Scale) -> Iterator[str]:
+def _describe_runs(report: DiffReport, scale: Scale) -> Iterator[str]:
     for side, one, seconds in zip(("before", "after"), (report.before, report.after), report.seconds, strict=True):
         run = one.run
         command = f"{run.tool} {shlex.join(run.arguments)}".rstrip()
