@@ -35,7 +35,7 @@ class LimitSettings(Value, frozen=True):
     nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = Limits().nice
     output_rate_kib: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = Limits().output_rate >> 10
     memory_mib: Annotated[int, msgspec.Meta(ge=LEAST_MEMORY, le=1 << 24)] = Limits().memory_bytes >> 20
-    cpu_percent: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = Limits().cpu
+    cpu: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = Limits().cpu
     processes: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)] = Limits().processes
     bpf_cost: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = Limits().bpf_cost
     runs: Annotated[int, msgspec.Meta(ge=0, le=1000)] = Limits().runs
@@ -123,7 +123,7 @@ def _read_limits(given: LimitSettings) -> Limits:
         nice=given.nice,
         output_rate=given.output_rate_kib << 10,
         memory_bytes=given.memory_mib << 20,
-        cpu=given.cpu_percent,
+        cpu=given.cpu,
         processes=given.processes,
         bpf_cost=given.bpf_cost,
         runs=given.runs,

@@ -104,7 +104,9 @@ def test_json_asks_bpftrace_for_json_and_its_recording_is_read_back(toolkit: Too
     start, *events = [json.loads(line) for line in done.stdout.splitlines()]
     assert start["plan"]["argv"][1:3] == ["-f", "json"]
     assert start["plan"]["form"] == "bpftrace json"
-    (histogram,) = [event["frame"] for event in events if event["event"] == "frame" if event["frame"]["title"]]
+    (histogram,) = [
+        event["frame"] for event in events if event["event"] == "frame" and event["frame"].get("title") == "@usecs"
+    ]
     assert (histogram["title"], histogram["unit"]) == ("@usecs", "us")
     (recording,) = (own_home / "toolkit" / "state" / "recordings").iterdir()
     assert json.loads((recording / "run.json").read_text())["form"] == "bpftrace json"

@@ -157,7 +157,7 @@ def test_a_rule_overrides_the_caps_of_the_policy_one_by_one() -> None:
 
 
 def test_limits_stay_within_their_caps() -> None:
-    caps = Caps(duration=30, bpf_cost=5, memory_mib=512, cpu_percent=50, least_nice=10, least_free_mib=1024, runs=8)
+    caps = Caps(duration=30, bpf_cost=5, memory_mib=512, cpu=50, least_nice=10, least_free_mib=1024, runs=8)
     limits, told = cap_limits(Limits(duration=600, bpf_cost=0, cpu=0), caps)
     assert limits.duration == 30
     assert limits.bpf_cost == 5  # 0 is no bound, which is more than any

@@ -18,11 +18,10 @@ from toolkit.cli.start import Start, start_detached, start_here
 from toolkit.config import LEAST_MEMORY
 from toolkit.errors import UsageError
 from toolkit.host.means import find_enforcement
-from toolkit.launch.attempt import Attempt
 from toolkit.launch.plan import make_plan
 from toolkit.launch.policy import cap_limits
 from toolkit.model import Choice, Risk
-from toolkit.runs import Limits
+from toolkit.runs import Limits, Plan
 
 STDBUF = ("/usr/bin/stdbuf", "/bin/stdbuf")
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -155,31 +154,24 @@ def command(
     accepted = (*session.settings.allow, *map(Risk, allow))
     attempt = open_attempt(session, asked.tool, arguments, accepted, force=force, record=record)
     with nullcontext() if dry_run else attempt.watch():
-        choice = _choose(session, _narrow(asked, attempt), arguments, force=force)
+        permitted = attempt.permit(one.id for one in asked.variants)
+        asked = replace(asked, variants=tuple(one for one in asked.variants if one.id in permitted))
+        choice = _choose(session, asked, arguments, force=force)
         decision = attempt.decide(choice.variant.id)
         wanted = _override(
             session.settings.limits,
             duration=duration,
             grace=grace,
-            output_bytes=None if output_limit is None else output_limit << 20,
-            output_rate=None if output_rate is None else output_rate << 10,
-            memory_bytes=None if memory_limit is None else memory_limit << 20,
+            output_bytes=_shift(output_limit, 20),
+            output_rate=_shift(output_rate, 10),
+            memory_bytes=_shift(memory_limit, 20),
             cpu=cpu_limit,
             processes=processes,
             bpf_cost=bpf_cost,
         )
         limits, capped = cap_limits(wanted, decision.caps)
-        attempt.plan = plan = make_plan(
-            asked.tool,
-            choice,
-            limits,
-            session.facts,
-            dict(os.environ),
-            duration=None if "duration" in capped else duration,
-            stdbuf=next((path for path in STDBUF if os.access(path, os.X_OK)), ""),
-            as_data=as_json,
-            enforcement=find_enforcement(),
-        )
+        duration = None if "duration" in capped else duration
+        attempt.plan = plan = _plan(session, asked, choice, limits, duration, as_data=as_json)
     if dry_run:
         render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan))
     for line in (*narrate.describe_caps(plan, session.settings.limits, wanted, capped), *narrate.describe_doubts(plan)):
@@ -190,10 +182,25 @@ def command(
     return start_detached(start) if detach else start_here(start)
 
 
-def _narrow(asked: Asked, attempt: Attempt) -> Asked:
-    """What was asked for without the variants that the policy forbids. Raises CannotRun when it forbids them all."""
-    permitted = attempt.permit(one.id for one in asked.variants)
-    return replace(asked, variants=tuple(one for one in asked.variants if one.id in permitted))
+def _shift(given: int | None, bits: int) -> int | None:
+    """A size in bytes of what was given in KiB or MiB."""
+    return None if given is None else given << bits
+
+
+def _plan(
+    session: Session, asked: Asked, choice: Choice, limits: Limits, duration: float | None, *, as_data: bool
+) -> Plan:
+    return make_plan(
+        asked.tool,
+        choice,
+        limits,
+        session.facts,
+        dict(os.environ),
+        duration=duration,
+        stdbuf=next((path for path in STDBUF if os.access(path, os.X_OK)), ""),
+        as_data=as_data,
+        enforcement=find_enforcement(),
+    )
 
 
 def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force: bool) -> Choice:

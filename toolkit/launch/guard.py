@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import shutil
 from pathlib import Path
 
 from toolkit.errors import CannotRun
@@ -108,6 +107,8 @@ def _read_interpreter(path: str) -> tuple[str, ...]:
     if words[:1] != ["/usr/bin/env"]:
         return tuple(words[:1])
     named = next((word for word in words[1:] if not word.startswith("-") and "=" not in word), "")
+    import shutil  # here: it loads every compressor, which a start would wait for
+
     found = shutil.which(named, path=SAFE_PATH) if named else None
     return (words[0], found) if found else (words[0],)
 

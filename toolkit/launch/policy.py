@@ -72,7 +72,7 @@ class Caps(Value, frozen=True):
     output_mib: Count | None = None
     output_rate_kib: Count | None = None
     memory_mib: Count | None = None
-    cpu_percent: Percent | None = None
+    cpu: Percent | None = None
     processes: Count | None = None
     bpf_cost: Percent | None = None
     runs: Count | None = None
@@ -228,7 +228,7 @@ _MOST = {
     "output_mib": ("output_bytes", 1 << 20, "{:g} MiB of output"),
     "output_rate_kib": ("output_rate", 1 << 10, "{:g} KiB of output a second"),
     "memory_mib": ("memory_bytes", 1 << 20, "{:g} MiB of memory"),
-    "cpu_percent": ("cpu", 1, "{:g} % of one CPU"),
+    "cpu": ("cpu", 1, "{:g} % of one CPU"),
     "processes": ("processes", 1, "{:g} processes"),
     "bpf_cost": ("bpf_cost", 1, "{:g} % of one CPU for its BPF programs"),
     "runs": ("runs", 1, "{:g} runs at the same time"),
