@@ -76,7 +76,7 @@ def _format(rows: tuple[Row, ...]) -> Iterator[str]:
     for one in rows:
         run = one.run
         since, left = render.format_age(now - run.started), render.format_age(run.ends - now)
-        marks = f"{run.arguments}{'  (detached)' if run.detached else ''}"
+        marks = " ".join(filter(None, (run.arguments, "(detached)" if run.detached else "")))
         line = (
             f"{run.id:<{names}}  {render.printable(run.user):<{users}}  {since:>8}  {left:>8}  {_share(one.cost):>7}  "
             f"{run.variant} {render.printable(marks)}"

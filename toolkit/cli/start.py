@@ -104,6 +104,8 @@ def _admit(start: Start) -> Iterator[str]:
                 check_rights(plan.choice.variant, start.session.facts)
                 check_pressure(attempt.policy.pressure)
             missing = held.enter_context(register(paths.runs, _describe_entry(start, name), plan.limits))
+            if missing and start.detached:  # nobody could find it
+                raise StateError(missing, fix="start it without --detach")
             attempt.allow(name if start.record else "")
         for problem in filter(None, (missing, attempt.problem)):
             _warn(start, problem)
