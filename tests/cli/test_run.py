@@ -113,6 +113,7 @@ def test_json_lines_tell_the_whole_run(toolkit: Toolkit) -> None:
     frames = [event["frame"] for event in events if event["event"] == "frame"]
     assert "text" in {frame["kind"] for frame in frames}
     histogram = next(frame for frame in frames if frame["kind"] == "histogram")
+    assert (histogram["unit"], bool(histogram["slots"])) == ("us", True)
     assert done.stderr == ""
 
 
