@@ -138,7 +138,16 @@ def test_what_was_recorded_can_be_listed_and_shown(toolkit: Toolkit) -> None:
 
 
 def start_run(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "toolkit", "run", "--force", *arguments]  # however busy this machine is
+    command = [
+        sys.executable,
+        "-m",
+        "toolkit",
+        "run",
+        "--bpf-cost",
+        "0",
+        "--force",
+        *arguments,
+    ]  # however busy this machine is
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
