@@ -180,26 +180,25 @@ class FrameParser:
             self._frames.append(Lost(offset=self._start, size=self._offset - self._start, count=lost))
             self._start, self._lines, self._above = self._offset, 0, []
             return
-        opened = None if self._take_mark(text) else self._open(text)
+        time = read_time(text)
+        if time:
+            self._time, self._above, self._row = time, [], ""
+            self._step(line)
+            return
+        self._take_content(line, text)
+
+    def _take_content(self, line: bytes, text: str) -> None:
+        """A line that begins a frame, or is text that may be the title or header of one."""
+        headline = read_headline(text)
+        if headline:
+            self._time = headline[0]
+        opened = self._open(text) if headline is None else None
         self._row = ""
         if opened is not None:
             self._begin(opened, line)
             return
-        if self._above or not read_time(text):
-            self._above = [(self._offset, text), *self._above[:1]]
+        self._above = [(self._offset, text), *self._above[:1]]
         self._step(line)
-
-    def _take_mark(self, text: str) -> bool:
-        """Whether the line is nothing but the time of what follows."""
-        time = read_time(text)
-        if time:
-            self._time = time
-            self._above = []
-            return True
-        headline = read_headline(text)
-        if headline:
-            self._time = headline[0]
-        return headline is not None
 
     def _open(self, text: str) -> Opened | None:
         above = Above(tuple(line for _, line in self._above), self._time)
