@@ -10,6 +10,7 @@ import time
 import click
 
 from toolkit import __version__
+from toolkit.cli.lazy import LazyGroup
 from toolkit.errors import ToolkitError
 
 BUG = 70  # EX_SOFTWARE of sysexits(3): neither the tool's failure nor a refusal of ours
@@ -105,18 +106,8 @@ def _load_of_runs(name: str) -> click.Command:
     return command
 
 
-class LazyCommands(click.Group):
-    """A group whose commands are imported when one is called, not when the program starts."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return _load(cmd_name) if cmd_name in COMMANDS else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+class Commands(LazyGroup):
+    """All commands; a name that is none of them is most often a tool's, or mistyped."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -133,7 +124,13 @@ def _suggest(args: list[str]) -> str:
     return f"did you mean `toolkit {near[0]}`?" if near else f"to run a tool: toolkit run {' '.join(args)}"
 
 
-@click.group(cls=LazyCommands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    names=COMMANDS,
+    load=_load,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option("--version", "-V", is_flag=True, help="Print the version.")
 @click.option("--json", "as_json", is_flag=True, help="With --version: print it as JSON.")
 @click.pass_context

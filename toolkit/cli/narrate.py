@@ -159,11 +159,8 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     engine = describe_engine(plan)
     if engine:
         yield f"engine     {engine}"
-    limits = plan.limits
-    yield f"limits     {'; '.join(describe_limits(limits))}"
+    yield f"limits     {'; '.join(describe_limits(plan.limits))}"
     yield f"held by    {plan.enforcement.means}{f' ({plan.enforcement.why})' if plan.enforcement.why else ''}"
-    cost = f"{limits.bpf_cost:g} % of one CPU over 3 s" if limits.bpf_cost else "no bound"
-    yield f"BPF cost   {cost}"
 
 
 def describe_limits(limits: Limits) -> Iterator[str]:
@@ -175,6 +172,5 @@ def describe_limits(limits: Limits) -> Iterator[str]:
     if limits.cpu:
         yield f"{limits.cpu:g} % of a CPU"
     yield f"{limits.processes} processes"
-    if limits.bpf_cost:
-        yield f"{limits.bpf_cost:g} % of a CPU for its BPF programs"
+    yield f"{limits.bpf_cost:g} % of a CPU for its BPF programs" if limits.bpf_cost else "no bound on its BPF programs"
     yield f"{limits.grace:g} s of grace, nice {limits.nice}"

@@ -85,11 +85,6 @@ def check_commit(commit: str) -> str:
     return commit
 
 
-def is_commit(text: str) -> bool:
-    """Whether this is a full object id."""
-    return _COMMIT.fullmatch(text) is not None
-
-
 def is_plain_name(name: str) -> bool:
     """Whether a branch or tag name is one that we hold a source at: no option, no wildcard, no revision syntax."""
     parts = name.split("/")

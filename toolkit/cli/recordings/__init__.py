@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from toolkit.cli.lazy import LazyGroup
+
 COMMANDS = {
     "list": "The newest recordings, or those that you ask for.",
     "show": "What one run printed, and how it ended.",
@@ -40,20 +42,6 @@ def _load(name: str) -> click.Command:
     return command
 
 
-class LazyCommands(click.Group):
-    """The subcommands, imported when one is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return _load(cmd_name) if cmd_name in COMMANDS else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group("recordings", cls=LazyCommands)
+@click.group("recordings", cls=LazyGroup, names=COMMANDS, load=_load)
 def command() -> None:
     """What earlier runs printed, and how they ended."""
