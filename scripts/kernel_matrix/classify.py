@@ -49,8 +49,10 @@ WITHOUT = re.compile(
     r"no probes? (?:to attach|found)|will (?:likely )?fail|does not exist.*skipp",
     re.IGNORECASE,
 )
-# Programs that run once when a script starts or ends, and those that an engine loads to learn what a kernel takes.
-ASIDE = re.compile(r"(?:BEGIN|END)(?:_\d+)?|test\w*|ksys_read|libbpf_\w*|")
+# Programs that run once when a script starts or ends (in small letters since bpftrace 0.24), and those that an engine
+# loads to learn what a kernel takes.
+PROBING = r"test\w*|ksys_read|libbpf_\w*|"
+ASIDE = re.compile(rf"(?:BEGIN|END|begin|end)(?:_\d+)?|{PROBING}")
 UNATTACHED_TYPES = frozenset({1, 3, 4, 6, 8})  # socket filters, tc, XDP, cgroups: attached by other means than an fd
 
 
@@ -88,6 +90,8 @@ def classify(seen: dict[str, Any]) -> Judgement:
         if seen["exit"] == 0 and not reason and not FAILED.search(told):
             return judge("untested", "ended by itself")
         return judge("blocked", reason or "unknown", about or find_last(told))
+    if seen["engine"] == "bpftrace" and all(re.fullmatch(PROBING, one["name"]) for one in seen["programs"]):
+        return judge("untested", "not started", "it was still compiling")
     # Programs that are loaded and not attached are a compiled tool's own choice where it does not complain; bpftrace
     # loads what it was told to attach.
     wanted = {key for key, one in programs.items() if one.get("held", True)} if seen["engine"] == "bpftrace" else set()

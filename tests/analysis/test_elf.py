@@ -135,6 +135,14 @@ def test_a_file_system_may_abbreviate_itself_in_its_functions() -> None:
     assert essential(found) == ["kprobe:bch2_read_iter", "kprobe:bch2_open"]
 
 
+def test_a_file_system_may_have_another_name_in_its_functions() -> None:
+    programs = (("kprobe/dummy_file_read", "a"), ("kprobe/dummy_file_open", "b"))
+    texts = ("zpl_iter_read", "zpl_open", "btrfs_file_read_iter", "btrfs_file_open", "zero")
+    assert essential(read(*programs, texts=texts, name="zfsslower")) == ["kprobe:zpl_iter_read", "kprobe:zpl_open"]
+    two = (*texts, "zonefs_file_read", "zonefs_file_open")
+    assert essential(read(*programs, texts=two, name="zfsslower")) == ["kprobe"]
+
+
 def test_a_section_without_a_target_is_attached_to_the_programs_namesake() -> None:
     found = read(("kprobe", "blk_account_io_start"), texts=("__blk_account_io_start", "other"))
     assert essential(found) == ["kprobe:blk_account_io_start | kprobe:__blk_account_io_start"]

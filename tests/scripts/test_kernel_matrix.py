@@ -152,3 +152,15 @@ def test_what_is_asked_wrongly_is_told(capsys: pytest.CaptureFixture[str], monke
         with pytest.raises(SystemExit):
             main()
         assert said in capsys.readouterr().err
+
+
+def test_bpftraces_own_programs_are_no_probes_in_small_letters_either() -> None:
+    program = {"id": 8, "type": KPROBE, "name": "begin_1", "ran": 1}
+    seen = make_seen(engine="bpftrace", programs=[*make_seen()["programs"], program])
+    assert classify(seen).verdict == "runs"
+    assert classify({**seen, "programs": [program], "attached": []}).verdict == "partial"  # it traces nothing
+
+
+def test_a_script_that_was_still_compiled_when_its_time_was_over_shows_nothing() -> None:
+    found = classify(make_seen(engine="bpftrace", programs=[], attached=[], stderr="x.h:1:1: error: no such type"))
+    assert (found.verdict, found.reason) == ("untested", "not started")
