@@ -235,10 +235,10 @@ def _functions_by_name(operations: tuple[str, ...], strings: Strings, called: st
     # A file system may abbreviate itself in its functions, bch2_read_iter of bcachefs; or call them by another name of
     # the same first letter, zpl_iter_read of ZFS, where no other has that letter.
     first = [name for name in strings.beginning(called[:1]) if any(operation in name for operation in operations)]
-    found = [name for name in first if _abbreviates(name.partition("_")[0], called)]
-    if not found and len({name.partition("_")[0] for name in first}) == 1:
-        found = first
-    return unique_words(found) if len(found) > 1 else ()
+    short = [name for name in first if _abbreviates(name.partition("_")[0], called)]
+    alone = len({name.partition("_")[0] for name in first}) == 1
+    chosen = short or (first if alone else [])
+    return unique_words(chosen) if len(chosen) > 1 else ()
 
 
 def _abbreviates(word: str, name: str) -> bool:
