@@ -103,7 +103,7 @@ def test_on_a_terminal_it_redraws_until_it_is_ended_and_gives_the_screen_back(
     with open_terminal(TOP, {**os.environ, "TERM": "xterm"}) as terminal:
         terminal.wait_for("sys_enter")
         assert ENTER.encode() in terminal.raw
-        terminal.resize(40, 4)
+        terminal.resize(40, 3)  # one program has four lines
         terminal.wait_for("more lines")
         assert all(len(line) <= 40 for line in terminal.lines)
         terminal.process.send_signal(end) if isinstance(end, signal.Signals) else terminal.send(end)

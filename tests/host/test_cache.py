@@ -186,6 +186,6 @@ def test_55_000_functions_are_loaded_as_they_were(
     host_of: Callable[[str], Path], file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts = probe_facts(host_of("debian-6.1"))
-    monkeypatch.setattr(probe, "probe", lambda _: Probed(facts, True))
+    monkeypatch.setattr(probe, "probe", lambda *_: Probed(facts, True))
     load_facts(file)
     assert load_facts(file) == facts
