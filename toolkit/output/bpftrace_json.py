@@ -58,7 +58,7 @@ class JsonParser:
         self._pieces.clear()
         size, self._pending = self._pending + len(data), 0
         frames = (*self._speech.finish(), *self._flush_strays())
-        unread = Text(offset=self._offset, size=size, lines=data.count(b"\n"), unread=True)
+        unread = Text(offset=self._offset, size=size, lines=0, unread=True)
         self._offset += size
         self._overlong = not data.endswith(b"\n") if data else self._overlong
         return (*frames, unread) if size else frames

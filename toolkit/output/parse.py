@@ -46,7 +46,7 @@ class FrameParser:
         self._columns: Columns | None = None  # of the last table, which may go on
         self._row = ""  # the last row of the table that ended where we are
         self._payload = False  # between the lines that a tool puts around what it has seen
-        self._unread: int | None = None  # lines since _start, if they are passed over
+        self._unread = False  # what came since _start is passed over
         self._frames: list[Frame] = []
 
     def feed(self, data: bytes) -> tuple[Frame, ...]:
@@ -69,12 +69,11 @@ class FrameParser:
 
     def pass_over(self, data: bytes) -> tuple[Frame, ...]:
         """Take more of the stream and do not read it; a line of which a part is not read is not read."""
-        if self._unread is None:
+        if not self._unread:
             self._close_block()
             self._end_text(self._offset)
-            self._unread = 0
+            self._unread = True
         self._offset += self._held + len(data)
-        self._unread += data.count(b"\n")
         self._pieces, self._held = [], 0
         self._overlong = not data.endswith(b"\n") if data else self._overlong
         self._payload = False
@@ -88,12 +87,12 @@ class FrameParser:
 
     def _end_unread(self) -> None:
         """Make a frame of what was passed over."""
-        lines, self._unread = self._unread, None
-        if lines is not None and self._offset > self._start:
-            size = self._offset - self._start
-            self._frames.append(Text(offset=self._start, size=size, lines=lines, unread=True))
-        if lines is not None:
-            self._start, self._lines = self._offset, 0
+        if not self._unread:
+            return
+        self._unread = False
+        if self._offset > self._start:
+            self._frames.append(Text(offset=self._start, size=self._offset - self._start, lines=0, unread=True))
+        self._start, self._lines = self._offset, 0
 
     def finish(self) -> tuple[Frame, ...]:
         """The stream is over: whatever is pending is complete now."""
