@@ -5,7 +5,7 @@ has an opener that tells by a line whether a frame of its shape begins there, an
 This module cuts the stream into lines, asks the openers in turn, and keeps count of the bytes. Fed with any bytes in
 any pieces, the frames cover every byte exactly once and in order; what is not understood is Text; nothing raises. A
 line is looked at once by each opener, so that the work grows with the bytes alone, and no more than one line of
-LONGEST_LINE, one stack and one feed's rows are held.
+LONGEST_LINE, one histogram or stack of MOST_PARTIAL lines, and one feed's rows are held.
 
 Rows and pairs are handed on at the end of each feed; a histogram, a stack, a header and a title wait for the line
 below them, or for `settle`.
@@ -24,6 +24,8 @@ from toolkit.output.values import ValuesBlock, open_values
 
 LONGEST_LINE = 1 << 16  # bytes; what is longer is text, and is not searched
 PAYLOAD_BEGINS, PAYLOAD_ENDS = b"----- DATA", b"----- END DATA"  # what sslsniff saw: anything at all
+MOST_PARTIAL = 4096  # lines of a stack that is not complete; kernels give 127 frames
+MOST_UNREAD = 4 << 20  # bytes of one frame of what is passed over
 LONGEST_KEY = 200  # characters of a row that a stack belongs to
 
 
@@ -77,6 +79,8 @@ class FrameParser:
         self._pieces, self._held = [], 0
         self._overlong = not data.endswith(b"\n") if data else self._overlong
         self._payload = False
+        if self._offset - self._start >= MOST_UNREAD:
+            self._end_unread()
         return self._give()
 
     def settle(self) -> tuple[Frame, ...]:
@@ -149,6 +153,8 @@ class FrameParser:
         self._partial += taken
         if self._block is not None and self._block.whole:
             self._keep_whole()
+        elif self._partial > MOST_PARTIAL:
+            self._close_block()
 
     def _keep_whole(self) -> None:
         """All that the block took is complete."""
