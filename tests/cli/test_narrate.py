@@ -107,6 +107,12 @@ def test_a_slow_reader_gets_every_byte_whatever_it_reads_from(kind: str, tmp_pat
     assert write_all(writing, data) == ""
     reader.join()
     assert b"".join(got) == data
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_named_pipe_that_nobody_reads_does_not_hold_us_either(tmp_path: Path) -> None:
+    reading, writing = open_ends("fifo", tmp_path / "fifo")
     assert write_all(writing, b"x" * (1 << 20), lambda: True) == "nobody reads its output"
     os.close(reading)
     os.close(writing)

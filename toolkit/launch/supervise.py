@@ -29,9 +29,9 @@ from toolkit.launch.window import Window
 from toolkit.runs import Account, Cost, Outcome, Plan, Result
 
 CHUNK = 1 << 18
-# A tool that prints line by line is read a thousand times a second at most, not at each line; one that has filled a
-# quarter of its pipe is read at once, as it would have to wait.
-REST = 0.001  # seconds
+# A tool that prints line by line is not read at each line but when, at its rate, a quarter of its pipe is full: so it
+# need not wait for us, and we wait for REST seconds at most.
+REST = 0.001
 PLENTY = 4
 LAST_WORDS = 4 << 20  # bytes that it may still print after it reached its output cap: what is in the pipe, its maps
 FIRST_SAMPLES = (0.1, 0.25, 0.5)  # seconds after start: short runs have a cost too
@@ -100,6 +100,7 @@ class Run:
         self._mark = make_mark()
         (self._keeper, self._warden), self._orders, events, stdout, stderr = fork_keeper(plan, self._mark)
         self._readers = {stdout: "stdout", stderr: "stderr", events: "events"}
+        self._read_at = 0.0  # seconds after the start
         self._plenty = min(fcntl.fcntl(stdout, fcntl.F_GETPIPE_SZ) // PLENTY, CHUNK)
         for descriptor in self._readers:
             self._selector.register(descriptor, selectors.EVENT_READ)
@@ -122,9 +123,16 @@ class Run:
         while self._readers and not (self._ended and self._drained()):
             printed = sum(self._read(key.fd) for key, _ in self._selector.select(self._until_sample()))
             self._sample_when_due()
-            if 0 < printed < self._plenty and not self._ended:
-                time.sleep(REST)
+            self._rest(printed)
         self._close_meter()
+
+    def _rest(self, printed: int) -> None:
+        """Let the pipe fill after so many bytes of output came."""
+        passed = self._seconds() - self._read_at
+        if 0 < printed < self._plenty and not self._ended:
+            time.sleep(min(REST, passed * self._plenty / printed))
+        if printed:
+            self._read_at = self._seconds()
 
     def _drained(self) -> bool:
         """Nothing is left to read now. Whoever still held the pipes is gone: the keeper has swept."""

@@ -2,7 +2,7 @@
 
 Reading costs 0.01 us a byte for rows of a table and up to some us for each short line of no known shape. A tool that
 floods must not wait for that, nor may it have the launcher burn CPU: reading gets SHARE of the time that passes, and
-may use up to SAVED seconds at once that it did not use before, which is enough for the tens of megabytes of a summary
+may use up to SAVED seconds at once that it did not use before, which is enough for the ten megabytes of a summary
 at a tool's end. What comes beyond is handed on unread, as Text that says so: the bytes are in the recording, and
 reading them again from there gives all frames.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 SHARE = 0.05
-SAVED = 0.25  # seconds
+SAVED = 0.1  # seconds
 RESUME = 0.02  # seconds that must be saved before it reads again: a few long runs, not thousands of short ones
 
 
