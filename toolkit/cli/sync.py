@@ -14,6 +14,7 @@ import click
 from toolkit.catalog.load import load_sources
 from toolkit.cli.failing import fail_with_one
 from toolkit.cli.places import own_paths
+from toolkit.cli.reading import open_catalog
 from toolkit.cli.retention import retain_afterwards
 from toolkit.config import Settings, load_settings
 from toolkit.errors import UsageError
@@ -92,11 +93,12 @@ def command(
     with (
         _end_cleanly(paths),
         retain_afterwards(paths, settings),
+        open_catalog(paths) as tools,
         ask_ahead(ahead, seconds=call.seconds) as answers,
     ):
         from toolkit.cli.sync_run import run_sync  # here, since loading it takes as long as half an answer
 
-        return run_sync(call, answers)
+        return run_sync(call, answers, tools)
 
 
 def _choose_sources(sources: tuple[Source, ...], names: tuple[str, ...]) -> tuple[Source, ...]:
