@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from toolkit.answer import MET, Answer
 from toolkit.mending import looked_fix
-from toolkit.model import Facts, Need, NeedKind
+from toolkit.model import LOOKED_KINDS, Facts, Need, NeedKind, Variant
+
+
+def find_outside(variants: Iterable[Variant]) -> tuple[Need, ...]:
+    """What variants need outside of the kernel, each need once."""
+    needs = (need for variant in variants for need in list_needs(variant))
+    return tuple(dict.fromkeys(need for need in needs if need.kind in LOOKED_KINDS and need.name))
+
+
+def list_needs(variant: Variant) -> Iterator[Need]:
+    """Every need that a verdict on a variant asks of: those of its requirements, and of its known troubles."""
+    for requirement in variant.analysis.requirements:
+        yield from requirement.any_of
+    for trouble in variant.troubles:
+        yield from (*trouble.has, *trouble.lacks)
 
 
 def answer_looked(need: Need, facts: Facts) -> Answer:

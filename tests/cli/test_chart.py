@@ -12,7 +12,8 @@ import pytest
 from tests.conftest import ROOT, Toolkit
 from tests.support.terminal import open_terminal
 from toolkit.cli.chart import ChartOutlet
-from toolkit.cli.sinks import Tap, never
+from toolkit.cli.events import never
+from toolkit.cli.sinks import Tap
 from toolkit.remarks import Remarks
 from toolkit.runs import Cost, Form, Outcome, Result
 

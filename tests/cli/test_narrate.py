@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.plans import plan_for
 from tests.support.samples import need
+from toolkit.cli.events import write_all
 from toolkit.cli.narrate import describe_cost, describe_end, describe_trouble
-from toolkit.cli.sinks import write_all
 from toolkit.errors import CannotRun
 from toolkit.launch.guard import check_programs
 from toolkit.model import Analysis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -11,14 +12,16 @@ import sys
 import termios
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.plans import fake_tool, plan_for
+from toolkit.launch.keeper import keep
+from toolkit.launch.meter import Meter
 from toolkit.launch.processes import KEEPER
-from toolkit.launch.supervise import LAST_WORDS, Sinks, exit_status, supervise
+from toolkit.launch.supervise import LAST_WORDS, Sinks, exit_status, supervise, watch
 from toolkit.runs import Cost, Outcome, Plan, Result
 
 DRIVER = Path(__file__).parent.parent / "support" / "launch.py"
@@ -171,6 +174,23 @@ def test_a_pause_is_told_and_may_find_that_nobody_reads_any_more() -> None:
     sinks = replace(collected.sinks(), pause=lambda _: "nobody reads it")
     result = supervise(plan_for(sys.executable, "-c", "import time; time.sleep(30)"), sinks)
     assert (result.outcome, result.detail) == (Outcome.OUTPUT_CLOSED, "nobody reads it")
+
+
+def test_a_signal_before_anybody_watches_is_not_lost() -> None:
+    with keep(plan_for(sys.executable, "-c", "import time; time.sleep(30)")) as kept:
+        os.kill(os.getpid(), signal.SIGTERM)
+        result = watch(kept, Collected().sinks(), Meter())
+    assert (result.outcome, result.status) == (Outcome.INTERRUPTED, 128 + signal.SIGTERM)
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_what_comes_in_the_way_before_anybody_watches_ends_the_tool() -> None:
+    with contextlib.suppress(ZeroDivisionError), keep(plan_for("/bin/sleep", "31.4159")) as kept:
+        assert wait_until(lambda: bool(find_marked("31.4159")), 10)
+        raise ZeroDivisionError
+    assert find_marked("31.4159") == []
+    for descriptor in (kept.stdout, kept.stderr, kept.events):
+        os.close(descriptor)
 
 
 def test_it_runs_nicely() -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 import click
 
-from toolkit.cli.gaps import describe_engine
 from toolkit.cli.render import format_bytes, format_duration, format_percent, terminal_width
 from toolkit.launch.plan import outlives_limit
 from toolkit.model import Status
@@ -142,6 +141,8 @@ def describe_trouble(plan: Plan, result: Result, recording_problem: str) -> Iter
 
 def describe_plan(plan: Plan) -> Iterator[str]:
     """The whole decision, for --dry-run."""
+    from toolkit.cli.gaps import describe_engine  # here, because every run would wait for it
+
     yield f"tool       {plan.category}/{plan.tool}"
     yield f"variant    {plan.choice.variant.id} ({plan.choice.variant.engine})"
     yield f"why        {plan.choice.why}"

@@ -149,7 +149,7 @@ def command(
     """
     check_text((tool, *arguments))
     check_outlet(chart=chart, as_json=as_json)
-    session = open_session()
+    session = open_session(tool)
     asked = resolve_name(session.index, tool)
     accepted = (*session.settings.allow, *map(Risk, allow))
     attempt = open_attempt(session, asked.tool, arguments, accepted, force=force, record=record)
@@ -212,7 +212,7 @@ def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force
         raise UsageError(f"cannot call {asked.tool.name} like this", fix="\n         ".join(lines))
     from toolkit.cli.refuse import refuse  # here, because most runs are not refused, and it costs 6 ms
 
-    raise refuse(asked, chosen, session, arguments)
+    raise refuse(asked, chosen, open_session(), arguments)  # what to use instead may be any tool
 
 
 def _override(limits: Limits, **asked: float | None) -> Limits:

@@ -13,8 +13,9 @@ import resource
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
+
+from toolkit.model import Value
 
 # System call numbers of bpf and perf_event_open, by uname -m.
 SYSCALLS = {
@@ -91,8 +92,7 @@ RARELY = 1 << 40  # events before a sample
 LONGEST_NAME = 512
 
 
-@dataclass(frozen=True)
-class TaskFd:
+class TaskFd(Value, frozen=True, kw_only=False):
     """What a perf event or raw tracepoint of a process carries; `fd_type` is enum bpf_task_fd_type."""
 
     prog_id: int
@@ -102,8 +102,7 @@ class TaskFd:
     probe_addr: int
 
 
-@dataclass(frozen=True)
-class ProgramInfo:
+class ProgramInfo(Value, frozen=True, kw_only=False):
     """A loaded BPF program; `kind` is enum bpf_prog_type, the figures those of the kernel's statistics while on."""
 
     id: int

@@ -8,8 +8,8 @@ service. See Control Groups version 2 in the kernel's documentation (cgroup-v2, 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
+from toolkit.model import Value
 from toolkit.runs import Enforcement, Means
 
 BOUND = ("memory", "pids", "cpu")  # the controllers that hold limits
@@ -20,8 +20,7 @@ SLICE = "/system.slice"
 SLICE_UNKNOWN = "systemd has no cgroups here that we can see"
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(Value, frozen=True, kw_only=False):
     """A mounted hierarchy: where, which part of it, and of v1 the controllers."""
 
     place: str

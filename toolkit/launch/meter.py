@@ -14,7 +14,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from toolkit.host import bpf
 from toolkit.launch.budget import Burn
@@ -29,14 +30,13 @@ MOST_KEPT = 256  # descriptors of programs that we keep: a process may have 1,02
 SYSCTL = "/proc/sys/kernel/bpf_stats_enabled"
 
 
-@dataclass
-class Watched:
+class Watched(msgspec.Struct):
     """A BPF program of the run."""
 
     descriptor: int | None  # ours, None when we may not have one, or have too many
     kind: int = 0
     name: str = ""
-    figures: Figures = field(default_factory=Figures)
+    figures: Figures = Figures()
 
 
 class Meter:

@@ -13,18 +13,17 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
 
 from msgspec.structs import replace
 
 from toolkit.launch.bounds import describe_limit
 from toolkit.launch.budget import describe_excess
-from toolkit.launch.keeper import Order, fork_keeper, reap_keeper
+from toolkit.launch.keeper import CAUGHT, Kept, Order, keep, release_signals
 from toolkit.launch.meter import Meter
-from toolkit.launch.processes import make_mark
 from toolkit.launch.warden import bury_run
 from toolkit.launch.window import Window
+from toolkit.model import Value
 from toolkit.runs import Account, Cost, Outcome, Plan, Result
 
 CHUNK = 1 << 18
@@ -35,8 +34,7 @@ RATED_EVERY = 0.1  # seconds between two looks at the rate of output
 ESCALATION = (Order.STOP, Order.TERMINATE, Order.KILL)
 
 
-@dataclass(frozen=True)
-class Sinks:
+class Sinks(Value, frozen=True):
     """Where a run's output and samples go.
 
     `stdout` and `stderr` return why they take no more, empty if they do. While they wait for a reader, they ask the
@@ -57,7 +55,13 @@ class Sinks:
 
 def supervise(plan: Plan, sinks: Sinks) -> Result:
     """Run the plan to its end; nothing of the tool is left when this returns."""
-    with Meter() as meter, Run(plan, sinks, meter) as run, _catch_signals(run):
+    with keep(plan) as kept, Meter() as meter:
+        return watch(kept, sinks, meter)
+
+
+def watch(kept: Kept, sinks: Sinks, meter: Meter) -> Result:
+    """Watch a run that has been started to its end; the meter is best made as soon as it is."""
+    with Run(kept, sinks, meter) as run, _catch_signals(run):
         run.loop()
         return run.result()
 
@@ -65,11 +69,11 @@ def supervise(plan: Plan, sinks: Sinks) -> Result:
 class Run:
     """One run while it goes on: its descriptors, and what is known of it so far."""
 
-    def __init__(self, plan: Plan, sinks: Sinks, meter: Meter) -> None:
-        self._plan = plan
+    def __init__(self, kept: Kept, sinks: Sinks, meter: Meter) -> None:
+        self._kept = kept
+        self._plan = kept.plan
         self._sinks = sinks
         self._meter = meter
-        self._started = time.monotonic()
         self._selector = selectors.DefaultSelector()
         self._bytes = {"stdout": 0, "stderr": 0}
         self._printed: Window[str] = Window()
@@ -91,10 +95,7 @@ class Run:
         self._ended = False
         self._cost = Cost()
         self._accounts: tuple[Account, ...] = ()
-        # Every process of the tool inherits this in its environment: so they are found when their keeper is gone.
-        self._mark = make_mark()
-        (self._keeper, self._warden), self._orders, events, stdout, stderr = fork_keeper(plan, self._mark)
-        self._readers = {stdout: "stdout", stderr: "stderr", events: "events"}
+        self._readers = {kept.stdout: "stdout", kept.stderr: "stderr", kept.events: "events"}
         for descriptor in self._readers:
             self._selector.register(descriptor, selectors.EVENT_READ)
 
@@ -102,12 +103,9 @@ class Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Closing the orders is the keeper's sign to stop the tool, if an exception brought us here.
-        os.close(self._orders)
         for descriptor in self._readers:
             os.close(descriptor)
         self._selector.close()
-        reap_keeper(self._keeper, self._warden)
 
     # --- The loop -------------------------------------------------------------------------------------------------
 
@@ -146,7 +144,7 @@ class Run:
             "the process that kept its limits was killed",
             True,
         )
-        bury_run(self._plan, self._mark)
+        bury_run(self._plan, self._kept.mark)
 
     def _pass_on(self, name: str, data: bytes) -> None:
         cap = self._plan.limits.output_bytes
@@ -250,14 +248,14 @@ class Run:
 
     def _order(self, order: Order) -> None:
         try:
-            os.write(self._orders, order)
+            os.write(self._kept.orders, order)
         except OSError:
             return  # the keeper has ended, and the tool with it
 
     # --- Cost -----------------------------------------------------------------------------------------------------
 
     def _seconds(self) -> float:
-        return time.monotonic() - self._started
+        return time.monotonic() - self._kept.started
 
     def _due(self) -> float:
         """When the next sample is due, in seconds after the start."""
@@ -284,7 +282,7 @@ class Run:
     def _sample(self, *, thoroughly: bool = False) -> None:
         if self._metered:
             return
-        self._keep_cost(self._meter.sample(self._keeper, self._seconds(), thoroughly=thoroughly))
+        self._keep_cost(self._meter.sample(self._kept.keeper, self._seconds(), thoroughly=thoroughly))
 
     def _keep_cost(self, cost: Cost) -> None:
         self._cost = replace(cost, lost=self._sinks.lost())
@@ -343,9 +341,10 @@ def _catch_signals(run: Run) -> Iterator[None]:
     SIGHUP that the caller ignores (nohup) stays ignored; so does SIGINT of a background job.
     """
     before = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in CAUGHT:
         if signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, run.catch)
+    release_signals()
     try:
         yield
     finally:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from toolkit.cli.events import write_all
 from toolkit.cli.places import own_paths
-from toolkit.cli.sinks import write_all
 from toolkit.recordings.read import find_recording
 from toolkit.recordings.replay import read_pieces, shorten_pause
 

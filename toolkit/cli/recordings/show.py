@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from toolkit.cli import narrate, render
+from toolkit.cli.events import write_all
 from toolkit.cli.places import own_paths
-from toolkit.cli.sinks import write_all
 from toolkit.errors import StateError
 from toolkit.recordings.files import open_file, open_folder
 from toolkit.recordings.layout import Recording
