@@ -134,6 +134,16 @@ def test_maps_that_are_full_are_told_by_the_engine_or_by_their_size() -> None:
     assert remarks.full == ("@",)
 
 
+@pytest.mark.parametrize("size", [0, 1, 7, 20, 27, 1000])
+def test_remarks_are_the_same_however_the_output_is_cut(size: int) -> None:
+    said = b"@a[1]: 1\n@a[2]: 1\n\n@b[1]: 1\n@b[2]: 1\n@b[3]: 1\n\n\nx: WARNING: Map full; can't\n@c[1]: 1\n"
+    remarks = Remarks(keys=3)
+    pieces = [said[at : at + size] for at in range(0, len(said), size)] if size else said.splitlines(keepends=True)
+    for piece in pieces:
+        remarks.hear("O", piece)
+    assert (remarks.full, remarks.refused) == (("@b",), 1)
+
+
 def test_only_bpftraces_maps_are_counted() -> None:
     remarks = Remarks()
     remarks.hear("O", b"@a[1]: 1\n" * 5000)

@@ -127,27 +127,36 @@ class Remarks:
 
     def hear(self, stream: str, data: bytes) -> None:
         """Take bytes of stream O (stdout) or E (stderr)."""
-        data = self._rests[stream] + data
-        end = data.rfind(b"\n") + 1
-        self._rests[stream] = data[end:][:LONGEST_LINE]
-        data = data[:end]
+        if stream == "O" and not self._keys:
+            return  # only bpftrace warns there, and looking at a flood costs
+        first, last = data.find(b"\n"), data.rfind(b"\n")
+        if first < 0:
+            self._rests[stream] = (self._rests[stream] + data)[:LONGEST_LINE]
+            return
+        # The line that began before, and all others where they are: a flood is not copied.
+        self._search(stream, self._rests[stream] + data[:first], 0, len(self._rests[stream]) + first)
+        self._search(stream, data, first + 1, last)
+        self._rests[stream] = data[last + 1 :][:LONGEST_LINE]
+
+    def _search(self, stream: str, data: bytes, start: int, end: int) -> None:
+        """Whole lines, of which the newline of the last is left out: behind it there is no empty line."""
         if stream == "E":
-            self.lost += sum(int(count) for count in _LOST.findall(data))
-        if b"WARNING: " in data:
-            self.refused += len(_FULL.findall(data))
-        if stream == "O" and self._keys:
-            self._count_keys(data)
+            self.lost += sum(int(count) for count in _LOST.findall(data, start, end))
+        if data.find(b"WARNING: ", start, end) >= 0:
+            self.refused += len(_FULL.findall(data, start, end))
+        if stream == "O":
+            self._count_keys(data, start, end)
 
     @property
     def full(self) -> tuple[str, ...]:
         """The maps that were printed with as many keys as they may have: keys that came later are missing."""
         return tuple(sorted(name.decode() for name, most in self._most.items() if most >= self._keys))
 
-    def _count_keys(self, data: bytes) -> None:
+    def _count_keys(self, data: bytes, start: int, end: int) -> None:
         """Count lines such as `@name[key]: 5`; bpftrace prints an empty line after each map."""
-        if not self._counts and b"@" not in data:
+        if not self._counts and data.find(b"@", start, end) < 0:
             return
-        for match in _KEY.finditer(data):
+        for match in _KEY.finditer(data, start, end):
             name = match[1]
             if name is None:
                 self._counts.clear()

@@ -24,7 +24,8 @@ def measure(options: Options) -> None:
     home = Path(os.environ["TOOLKIT_HOME"])
     tool = make_source(home)
     subprocess.run((TOOLKIT, "sync", "--quiet", "acme"), check=True, stdin=subprocess.DEVNULL)
-    ours = (TOOLKIT, "run", "--quiet", "--duration", "10m", "--output-limit", "2048", "acme/flood")
+    # Forced: on a few CPUs the flood before is pressure enough to have the next one refused.
+    ours = (TOOLKIT, "run", "--quiet", "--force", "--duration", "10m", "--output-limit", "2048", "acme/flood")
     # The tool is as nice as `run` makes it, or on a busy machine tee would get more of it.
     piped = f"nice -n 5 {shlex.quote(str(tool))} | tee {shlex.quote(str(home / 'tee.out'))}"
     pairs = [(_time(ours, home), _time(("sh", "-c", piped), home)) for _ in range(min(options.runs, RUNS))]

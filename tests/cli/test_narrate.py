@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
+import tty
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -87,6 +90,40 @@ def test_a_reader_that_stopped_reading_does_not_hold_us_for_ever() -> None:
     os.close(reading)
     assert write_all(writing, b"x") == "nobody reads its output any more"
     os.close(writing)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "fifo", "terminal"])
+def test_a_slow_reader_gets_every_byte_whatever_it_reads_from(kind: str, tmp_path: Path) -> None:
+    reading, writing = open_ends(kind, tmp_path / "fifo")
+    data = os.urandom(150_000).replace(b"\n", b"") + b"\n"
+    got: list[bytes] = []
+
+    def read() -> None:
+        while sum(map(len, got)) < len(data):
+            got.append(os.read(reading, 1000))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert write_all(writing, data) == ""
+    reader.join()
+    assert b"".join(got) == data
+    assert write_all(writing, b"x" * (1 << 20), lambda: True) == "nobody reads its output"
+    os.close(reading)
+    os.close(writing)
+
+
+def open_ends(kind: str, path: Path) -> tuple[int, int]:
+    """Where one reads what was written to the other."""
+    if kind == "pipe":
+        return os.pipe()
+    if kind == "terminal":
+        reading, writing = os.openpty()
+        tty.setraw(writing)
+        return reading, writing
+    os.mkfifo(path)  # one that Linux cannot be asked to write to without waiting
+    reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reading, True)
+    return reading, os.open(path, os.O_WRONLY)
 
 
 @pytest.mark.root

@@ -109,6 +109,26 @@ def test_replay_gives_each_stream_its_own(toolkit: Toolkit, folder: Path) -> Non
     assert (done.returncode, done.stdout, done.stderr) == (0, "out\n", "err\n")
 
 
+def test_replay_as_json_has_each_piece_in_its_place(toolkit: Toolkit, folder: Path) -> None:
+    recorder = record(folder, 21)
+    recorder.take_output("O", "é".encode()[:1])
+    recorder.take_output("E", b"\x9b")
+    recorder.take_output("O", "é\n".encode()[1:])
+    recorder.finish(RESULT)
+    done = toolkit("recordings", "replay", "--speed", "1000", "--json")
+    first, *outputs, last = map(json.loads, done.stdout.splitlines())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (first["event"], first["run"]["id"]) == ("run", recorder.path.name)
+    assert [(one["event"], one["stream"], one["text"]) for one in outputs] == [
+        ("output", "stdout", "out\n"),
+        ("output", "stderr", "err\n"),
+        ("output", "stderr", "\ufffd"),
+        ("output", "stdout", "é\n"),
+    ]
+    assert [one["seconds"] for one in outputs] == sorted(one["seconds"] for one in outputs)
+    assert (last["event"], last["result"]["outcome"]) == ("result", "ended")
+
+
 def test_interrupted_replay_ends_at_once_and_says_nothing(folder: Path) -> None:
     recorder = record(folder, 21)
     recorder.finish(RESULT)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +74,25 @@ def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="went away"):
         write_file(tmp_path / "out", broken(), force=False)
     assert [file.name for file in tmp_path.iterdir() if "out" in file.name] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_an_export_that_is_interrupted_leaves_nothing(
+    folder: Path, tmp_path: Path, number: signal.Signals, force: tuple[str, ...]
+) -> None:
+    record(folder, 21)
+    os.truncate(next(folder.iterdir()) / "stdout", 1 << 40)  # all of it is a hole
+    place = tmp_path / "place"
+    place.mkdir()
+    call = ("recordings", "export", "last", "--format", "jsonl", "-o", str(place / "out"), *force)
+    process = subprocess.Popen((sys.executable, "-m", "toolkit", *call), stderr=subprocess.PIPE)
+    while not list(place.iterdir()) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(number)
+    said = process.communicate(timeout=30)[1]
+    assert (process.returncode, said) == (128 + number, b"")
+    assert list(place.iterdir()) == []
 
 
 def test_a_device_a_folder_and_a_link_stay_what_they_are(tmp_path: Path) -> None:

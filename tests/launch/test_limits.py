@@ -19,18 +19,20 @@ from toolkit.runs import Enforcement, Limits, Means, Outcome, Plan, Result
 
 MIB = 1 << 20
 SMALL = 64 * MIB
+KEPT = 1 << 16  # bytes of what a tool prints: floods come in gigabytes
 HERE = find_enforcement()
 BOTH = pytest.mark.parametrize("enforcement", [HERE, WATCHED], ids=["by the kernel", "by watching"])
 
 
 def run(plan: Plan) -> tuple[Result, bytes]:
-    printed: list[bytes] = []
+    printed = b""
 
     def take(data: bytes, _: object) -> str:
-        printed.append(data)
+        nonlocal printed
+        printed = (printed + data)[-KEPT:]
         return ""
 
-    return supervise(plan, Sinks(stdout=take, stderr=take, cost=lambda _: None)), b"".join(printed)
+    return supervise(plan, Sinks(stdout=take, stderr=take, cost=lambda _: None)), printed
 
 
 def find_groups() -> set[str]:

@@ -130,6 +130,19 @@ def test_one_that_floods_is_stopped_at_its_cap_and_has_last_words() -> None:
     assert collected.stdout.endswith(b"last words\n")
 
 
+def test_one_that_prints_line_by_line_is_read_in_larger_pieces() -> None:
+    pieces: list[bytes] = []
+
+    def take(data: bytes, _: object) -> str:
+        pieces.append(data)
+        return ""
+
+    code = "import os\nfor at in range(50_000): os.write(1, b'%d\\n' % at)"
+    supervise(plan_for(sys.executable, "-c", code), Sinks(stdout=take, stderr=take, cost=lambda _: None))
+    assert b"".join(pieces) == b"".join(b"%d\n" % at for at in range(50_000))
+    assert len(pieces) < 5_000
+
+
 def test_one_whose_output_nobody_reads_any_more_is_stopped() -> None:
     result, _ = run(plan_for(*fake_tool("polite")), keep_reading=False)
     assert (result.outcome, result.status) == (Outcome.OUTPUT_CLOSED, 141)

@@ -164,7 +164,7 @@ def test_what_is_passed_over_says_so_and_reading_goes_on_behind_it() -> None:
     frames += [*parser.pass_over(b"     x"), *parser.feed(b" y\n4      cat\n"), *parser.finish()]
     table, unread, rest, again = frames
     assert isinstance(table, Table)
-    assert unread == Text(offset=24, size=30, lines=2, unread=True)
+    assert unread == Text(offset=24, size=30, lines=0, unread=True)
     assert rest == Text(offset=54, size=3, lines=1)
     assert isinstance(again, Table)
     assert again.rows == (("4", "cat"),)

@@ -14,6 +14,7 @@ from toolkit.output.frames import Frame
 from toolkit.runs import Plan, Result
 
 ASK_EVERY = 100  # milliseconds
+NO_OFFSET = -1  # to pwritev2(2): as write(2)
 GiveUp = Callable[[], bool]
 
 
@@ -58,11 +59,11 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
     """Write everything; says why it could not (a closed pipe, a lost terminal, a full disk), empty if it could.
 
     A write that blocks is tried again by Python after every signal (PEP 475), so a reader that has stopped reading
-    would hold us for ever. Instead this waits until at least PIPE_BUF bytes can be written, which then cannot block,
-    and asks `give_up` in between. A file, or a device such as /dev/null, has no reader, and takes all at once.
+    would hold us for ever. Instead this waits until something can be written, writes no more than cannot block, and
+    asks `give_up` in between. A file, or a device such as /dev/null, has no reader, and takes all at once.
     """
     rest = memoryview(data)
-    piece = select.PIPE_BUF if _has_reader(descriptor) else len(rest)
+    write = _write_some if _has_reader(descriptor) else os.write
     poller = select.poll()
     poller.register(descriptor, select.POLLOUT)
     while rest:
@@ -70,7 +71,7 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
             while not poller.poll(ASK_EVERY):
                 if give_up():
                     return "nobody reads its output"
-            rest = rest[os.write(descriptor, rest[:piece]) :]
+            rest = rest[write(descriptor, rest) :]
         except BlockingIOError:
             continue
         except BrokenPipeError:
@@ -78,6 +79,16 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
         except OSError as error:
             return f"its output cannot be written any more ({error.strerror})"
     return ""
+
+
+def _write_some(descriptor: int, data: memoryview) -> int:
+    """Write as much as a reader has room for, of which poll(2) said that there is some."""
+    try:
+        return os.pwritev(descriptor, [data], NO_OFFSET, os.RWF_NOWAIT)
+    except (BlockingIOError, BrokenPipeError):
+        raise
+    except OSError:  # a terminal, or a pipe before Linux 6.4: it has room for PIPE_BUF bytes
+        return os.write(descriptor, data[: select.PIPE_BUF])
 
 
 def _has_reader(descriptor: int) -> bool:

@@ -7,6 +7,7 @@ deadline itself is kept by the keeper (launch/keeper.py), which also lives on wh
 
 from __future__ import annotations
 
+import fcntl
 import os
 import selectors
 import signal
@@ -27,6 +28,10 @@ from toolkit.model import Value
 from toolkit.runs import Account, Cost, Outcome, Plan, Result
 
 CHUNK = 1 << 18
+# A tool that prints line by line is read a thousand times a second at most, not at each line; one that has filled a
+# quarter of its pipe is read at once, as it would have to wait.
+REST = 0.001  # seconds
+PLENTY = 4
 LAST_WORDS = 4 << 20  # bytes that it may still print after it reached its output cap: what is in the pipe, its maps
 FIRST_SAMPLES = (0.1, 0.25, 0.5)  # seconds after start: short runs have a cost too
 SAMPLE_EVERY = 1.0
@@ -96,6 +101,7 @@ class Run:
         self._cost = Cost()
         self._accounts: tuple[Account, ...] = ()
         self._readers = {kept.stdout: "stdout", kept.stderr: "stderr", kept.events: "events"}
+        self._plenty = min(fcntl.fcntl(kept.stdout, fcntl.F_GETPIPE_SZ) // PLENTY, CHUNK)
         for descriptor in self._readers:
             self._selector.register(descriptor, selectors.EVENT_READ)
 
@@ -112,19 +118,21 @@ class Run:
     def loop(self) -> None:
         """Until the keeper says that the tool ended and all of its output has been read."""
         while self._readers and not (self._ended and self._drained()):
-            for key, _ in self._selector.select(self._until_sample()):
-                self._read(key.fd)
+            printed = sum(self._read(key.fd) for key, _ in self._selector.select(self._until_sample()))
             self._sample_when_due()
+            if 0 < printed < self._plenty and not self._ended:
+                time.sleep(REST)
         self._close_meter()
 
     def _drained(self) -> bool:
         """Nothing is left to read now. Whoever still held the pipes is gone: the keeper has swept."""
         return not any(self._readers[key.fd] != "events" for key, _ in self._selector.select(0))
 
-    def _read(self, descriptor: int) -> None:
+    def _read(self, descriptor: int) -> int:
+        """Take what is there; gives how many bytes of output it was."""
         name = self._readers.get(descriptor)
         if name is None:
-            return
+            return 0
         data = os.read(descriptor, CHUNK)
         if not data:
             self._selector.unregister(descriptor)
@@ -136,6 +144,8 @@ class Run:
             self._hear(data)
         else:
             self._pass_on(name, data)
+            return len(data)
+        return 0
 
     def _bury_keeper(self) -> None:
         """Somebody killed the keeper: the kernel has killed the tool with it, its group is ours to end."""

@@ -20,6 +20,7 @@ from toolkit.output.frames import Frame, Text
 from toolkit.output.parse import FrameParser
 
 LONGEST_MESSAGE = 16 << 20  # bytes; a map of stacks is one line, and what is longer is text
+MOST_PARTS = 1 << 16  # messages whose text is in no frame yet
 
 
 class JsonParser:
@@ -58,7 +59,7 @@ class JsonParser:
         self._pieces.clear()
         size, self._pending = self._pending + len(data), 0
         frames = (*self._speech.finish(), *self._flush_strays())
-        unread = Text(offset=self._offset, size=size, lines=data.count(b"\n"), unread=True)
+        unread = Text(offset=self._offset, size=size, lines=0, unread=True)
         self._offset += size
         self._overlong = not data.endswith(b"\n") if data else self._overlong
         return (*frames, unread) if size else frames
@@ -147,7 +148,11 @@ class Speech:
         self._parts.append(Part(self._heard - len(said), self._heard, extent.offset + extent.size))
 
     def answer(self) -> tuple[Frame, ...]:
-        """The frames that are complete."""
+        """The frames that are complete; of too many messages that are in none, what they say as it stands."""
+        frames = self._read()
+        return (*frames, *self.finish()) if len(self._parts) > MOST_PARTS else frames
+
+    def _read(self) -> tuple[Frame, ...]:
         said = b"".join(self._unread)
         self._unread.clear()
         self._text += said
@@ -161,7 +166,7 @@ class Speech:
         """Something else comes: whatever is pending is complete now."""
         if not self._parts:
             return ()
-        frames = (*self.answer(), *(self._answer(frame) for frame in self._parser.finish()))
+        frames = (*self._read(), *(self._answer(frame) for frame in self._parser.finish()))
         end = self._parts[-1].outer_end if self._parts else 0
         silent = (Text(offset=self._start, size=end - self._start, lines=0),) if end > self._start else ()
         self._reset()

@@ -26,6 +26,7 @@ SPOKEN = frozenset({"printf", "time", "cat", "join", "syscall"})  # their data i
 COMPLAINTS = {"errorf": "ERROR", "warnf": "WARNING", "helper_error": "WARNING", "runtime_error": "WARNING"}
 # A byte above 0x7f is a negative char on x86: it comes as \uffffffc3 where the byte c3 is meant, in every version.
 WIDENED = re.compile(rb"(\\\\)|\\uffffff([89a-f][0-9a-f])")
+MOST_NODES = 1 << 19  # values of one message: a full map of histograms has fewer
 INTEGER = re.compile(r"-?\d{1,20}")
 # Before 0.20 a histogram ends at 2^31: its last slot holds all above, and its ends do not fit into 32 bits.
 LAST_OF_32_BITS = (-(1 << 31), 0)
@@ -58,7 +59,7 @@ def get(pairs: Node, name: str) -> Node:
 
 def read_message(line: bytes) -> Message | None:
     """The message on a line, None if it is none."""
-    if not line.startswith(b"{"):
+    if not line.startswith(b"{") or _is_dense(line):
         return None
     if b"\\uffffff" in line:
         line = WIDENED.sub(lambda found: found[1] or bytes.fromhex(found[2].decode()), line)
@@ -73,6 +74,11 @@ def read_message(line: bytes) -> Message | None:
     if kind in SPOKEN and isinstance(data, str):
         return Message(kind, fields, data)
     return Message(kind, fields, _complain(fields, kind) if kind in COMPLAINTS else None)
+
+
+def _is_dense(line: bytes) -> bool:
+    """Whether a line holds so many values that as objects they would take a multiple of the memory that it takes."""
+    return len(line) > 2 * MOST_NODES and sum(map(line.count, (b",", b"[", b"{"))) > MOST_NODES
 
 
 def _complain(fields: Pairs, kind: str) -> str:

@@ -85,7 +85,7 @@ class Text(Value, frozen=True, tag_field="kind", tag="text"):
     """Whole lines that are not understood as anything else; they stay in stdout, this says where.
 
     `text` is what they say where stdout holds it inside of JSON, and empty where the bytes are the text. `unread`: they
-    came faster than they could be read; their bytes may hold frames.
+    came faster than they could be read; their bytes may hold frames, and nobody has counted their lines.
     """
 
     offset: int

@@ -5,7 +5,7 @@ has an opener that tells by a line whether a frame of its shape begins there, an
 This module cuts the stream into lines, asks the openers in turn, and keeps count of the bytes. Fed with any bytes in
 any pieces, the frames cover every byte exactly once and in order; what is not understood is Text; nothing raises. A
 line is looked at once by each opener, so that the work grows with the bytes alone, and no more than one line of
-LONGEST_LINE, one stack and one feed's rows are held.
+LONGEST_LINE, one histogram or stack of MOST_PARTIAL lines, and one feed's rows are held.
 
 Rows and pairs are handed on at the end of each feed; a histogram, a stack, a header and a title wait for the line
 below them, or for `settle`.
@@ -24,6 +24,8 @@ from toolkit.output.values import ValuesBlock, open_values
 
 LONGEST_LINE = 1 << 16  # bytes; what is longer is text, and is not searched
 PAYLOAD_BEGINS, PAYLOAD_ENDS = b"----- DATA", b"----- END DATA"  # what sslsniff saw: anything at all
+MOST_PARTIAL = 4096  # lines of a stack that is not complete; kernels give 127 frames
+MOST_UNREAD = 4 << 20  # bytes of one frame of what is passed over
 LONGEST_KEY = 200  # characters of a row that a stack belongs to
 
 
@@ -46,7 +48,7 @@ class FrameParser:
         self._columns: Columns | None = None  # of the last table, which may go on
         self._row = ""  # the last row of the table that ended where we are
         self._payload = False  # between the lines that a tool puts around what it has seen
-        self._unread: int | None = None  # lines since _start, if they are passed over
+        self._unread = False  # what came since _start is passed over
         self._frames: list[Frame] = []
 
     def feed(self, data: bytes) -> tuple[Frame, ...]:
@@ -69,15 +71,16 @@ class FrameParser:
 
     def pass_over(self, data: bytes) -> tuple[Frame, ...]:
         """Take more of the stream and do not read it; a line of which a part is not read is not read."""
-        if self._unread is None:
+        if not self._unread:
             self._close_block()
             self._end_text(self._offset)
-            self._unread = 0
+            self._unread = True
         self._offset += self._held + len(data)
-        self._unread += data.count(b"\n")
         self._pieces, self._held = [], 0
         self._overlong = not data.endswith(b"\n") if data else self._overlong
         self._payload = False
+        if self._offset - self._start >= MOST_UNREAD:
+            self._end_unread()
         return self._give()
 
     def settle(self) -> tuple[Frame, ...]:
@@ -88,12 +91,12 @@ class FrameParser:
 
     def _end_unread(self) -> None:
         """Make a frame of what was passed over."""
-        lines, self._unread = self._unread, None
-        if lines is not None and self._offset > self._start:
-            size = self._offset - self._start
-            self._frames.append(Text(offset=self._start, size=size, lines=lines, unread=True))
-        if lines is not None:
-            self._start, self._lines = self._offset, 0
+        if not self._unread:
+            return
+        self._unread = False
+        if self._offset > self._start:
+            self._frames.append(Text(offset=self._start, size=self._offset - self._start, lines=0, unread=True))
+        self._start, self._lines = self._offset, 0
 
     def finish(self) -> tuple[Frame, ...]:
         """The stream is over: whatever is pending is complete now."""
@@ -150,6 +153,8 @@ class FrameParser:
         self._partial += taken
         if self._block is not None and self._block.whole:
             self._keep_whole()
+        elif self._partial > MOST_PARTIAL:
+            self._close_block()
 
     def _keep_whole(self) -> None:
         """All that the block took is complete."""

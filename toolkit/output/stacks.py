@@ -16,7 +16,6 @@ from toolkit.output.histograms import HistogramBlock, read_slot
 from toolkit.output.marks import read_title
 from toolkit.output.units import read_unit
 
-MOST_LINES = 4096  # of one stack; kernels give 127 frames
 LONGEST_FRAME = 2048  # characters
 FRAME = re.compile(
     r"(?:\t|  )\s*(?:(?:0x)?[0-9a-f]{8,16} \S.*|b'[^']*'|\S+(?: \[[^\]]*\])?(?: \([^)]*\))?|--?(?: +\S.*)?|\w+: +\S+.*)"
@@ -106,7 +105,7 @@ class StackBlock:
                 return False
             self._spaced = True
             return not self._row
-        if text[0] not in " \t" or len(text) > LONGEST_FRAME or len(self._frames) > MOST_LINES:
+        if text[0] not in " \t" or len(text) > LONGEST_FRAME:
             self._end_uncounted()
             return False
         allocation = ALLOCATION.fullmatch(text)
@@ -192,7 +191,7 @@ class KeyBlock:
                 return False
             self._key, self._inside = [opens[2].rstrip()], True
             return True
-        if len(self._key) > MOST_LINES or len(text) > LONGEST_FRAME:
+        if len(text) > LONGEST_FRAME:
             return False
         ends = KEY_ENDS.fullmatch(text) if text.startswith(("]", ",")) else None
         if ends is None:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import signal
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from toolkit.errors import StateError, UsageError
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import find_recording
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FORMATS = ("asciicast", "text", "jsonl", "csv", "folded", "html")
 
 
@@ -86,20 +88,42 @@ def write_file(path: Path, pieces: Iterable[bytes], *, force: bool) -> None:
     _check_target(path, force=force)
     aside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
     try:
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        if force:
-            aside.replace(path)
-        else:
-            _move_to_free_name(aside, path)
+        with _remove_at_the_end(aside):
+            with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            if force:
+                aside.replace(path)
+            else:
+                _move_to_free_name(aside, path)
     except OSError as error:
         raise StateError(f"cannot write {path}: {error.strerror}") from error
-    finally:
+
+
+@contextlib.contextmanager
+def _remove_at_the_end(aside: Path) -> Iterator[None]:
+    """Remove a file, if it is still there, when the block ends, and when ^C, SIGTERM or SIGHUP ends it."""
+
+    def remove() -> None:
         with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
+            aside.unlink()
+
+    def leave(number: int, _: object) -> None:
+        remove()  # at once: there is no instruction at which it could be forgotten
+        raise SystemExit(128 + number)
+
+    before = {one: signal.getsignal(one) for one in ENDING}
+    for one in ENDING:
+        if before[one] is not signal.SIG_IGN:  # nohup, and a job in the background
+            signal.signal(one, leave)
+    try:
+        yield
+    finally:
+        remove()
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _check_target(path: Path, *, force: bool) -> None:

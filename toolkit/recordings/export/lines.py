@@ -13,7 +13,7 @@ from toolkit.model import Value
 from toolkit.output.frames import Frame, Text
 from toolkit.recordings.content import Excerpts, read_costs, read_frames
 from toolkit.recordings.layout import Recording, RunRecord
-from toolkit.recordings.replay import read_pieces
+from toolkit.recordings.replay import FILES, Step, read_pieces
 from toolkit.runs import Cost, Result
 
 SHAPE = 1
@@ -35,7 +35,7 @@ class FrameEvent(Value, frozen=True, tag_field="event", tag="frame", omit_defaul
 
 
 class OutputEvent(Value, frozen=True, tag_field="event", tag="output", omit_defaults=False):
-    """A piece of stderr; bytes that are no UTF-8 are replaced."""
+    """A piece of stdout or stderr; bytes that are no UTF-8 are replaced."""
 
     seconds: float
     stream: str
@@ -59,7 +59,8 @@ def export(recording: Recording) -> Iterator[bytes]:
     """One object a line. Raises StateError."""
     yield encode_line(RunEvent(shape=SHAPE, run=recording.run))
     yield from map(encode_line, _list_frames(recording))
-    yield from map(encode_line, _list_stderr(recording))
+    stderr = (piece for piece in read_pieces(Path(recording.path)) if piece[0].stream == "E")
+    yield from map(encode_line, list_output(stderr))
     for cost in read_costs(recording):
         yield encode_line(CostEvent(cost=cost))
     yield encode_line(ResultEvent(result=recording.result, problem=recording.problem))
@@ -78,13 +79,14 @@ def _list_frames(recording: Recording) -> Iterator[FrameEvent]:
                 yield FrameEvent(seconds=round(seconds, 6), frame=piece)
 
 
-def _list_stderr(recording: Recording) -> Iterator[OutputEvent]:
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+def list_output(pieces: Iterable[tuple[Step, bytes]]) -> Iterator[OutputEvent]:
+    """What pieces say, as they come; a character that two share is in the later one."""
+    decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in FILES}
     seconds = 0.0
-    for step, data in read_pieces(Path(recording.path)):
-        if step.stream == "E":
-            seconds = step.time
-            if text := decoder.decode(data):
-                yield OutputEvent(seconds=round(seconds, 6), stream="stderr", text=text)
-    if text := decoder.decode(b"", final=True):
-        yield OutputEvent(seconds=round(seconds, 6), stream="stderr", text=text)
+    for step, data in pieces:
+        seconds = round(step.time, 6)
+        if text := decoders[step.stream].decode(data):
+            yield OutputEvent(seconds=seconds, stream=FILES[step.stream], text=text)
+    for stream, decoder in decoders.items():
+        if text := decoder.decode(b"", final=True):
+            yield OutputEvent(seconds=seconds, stream=FILES[stream], text=text)
