@@ -12,12 +12,11 @@ from toolkit.model import Analysis, Arguments, Need, NeedKind, Requirement, Sign
 # bcc's tools/javacalls.sh is `$lib/ucalls.py -l java "$@"`; Debian's javacalls-bpfcc calls `$lib/ucalls`, which
 # lies beside it in /usr/sbin. Other wrappers name the language first: `$lib/uobjnew.py -l c`, `ustat.py java`.
 _WRAPPED = re.compile(
-    r"^\s*(?:exec\s+)?[\"']?(?:\$\{?lib\}?|\S{0,200})/(?P<tool>u(?:calls|flow|gc|objnew|stat|threads))"
+    r"^[ \t]*(?:exec[ \t]+)?[\"']?(?:\$\{?lib\}?|\S{0,200})/(?P<tool>u(?:calls|flow|gc|objnew|stat|threads))"
     r"(?:\.py|-bpfcc)?[\"']?\s(?P<rest>.{0,200})",
     re.MULTILINE,
 )
 _LANGUAGE = re.compile(r"(?:-l|--language)[ =]+(\w+)")
-_HERE_DOCUMENT = re.compile(r"^\s*(?:usage\s*:|USAGE\s*:)", re.IGNORECASE | re.MULTILINE)
 _POSITION = re.compile(r"\$(?:[1-9@*#]|\{[1-9@*#])")
 _GETOPTS = re.compile(r"\bgetopts\s+[\"']?:?([A-Za-z:]{1,80})")
 _MAX_SCRIPT = 1 << 18

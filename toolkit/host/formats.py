@@ -12,7 +12,7 @@ from toolkit.model import Fact
 
 # "field:char comm[16];", "field:__data_loc char[] name;": the last word before the semicolon, without its length.
 FIELD = re.compile(r"^[ \t]+field:([^;\n]{1,400});", re.MULTILINE)
-NAME = re.compile(r"(\w+)(?:\[[^;]*\])?$")
+NAME = re.compile(r"(?<!\w)(\w+)(?:\[[^;]{0,80}\])?$")
 
 
 def read_formats(tree: Tree, tracefs: Fact[str], tracepoints: Fact[AbstractSet[str]]) -> Fact[AbstractSet[str]]:
