@@ -431,3 +431,9 @@ def test_a_python_module_comes_in_a_package(distribution: str, fix: str) -> None
     facts = make_facts(distribution=distribution, looked={"python_module:elftools": False})
     (reason,) = judge(variant, facts).reasons
     assert (reason.text, reason.fix) == ("there is no Python module elftools", fix)
+
+
+def test_what_draws_on_a_terminal_cannot_be_recorded() -> None:
+    verdict = judge(make_variant("bcc/x", requirement("terminal")), make_facts())
+    assert verdict.status is Status.BLOCKED
+    assert "start its file by itself" in verdict.reasons[0].fix

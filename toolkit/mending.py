@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 
 from toolkit.model import Facts, Need, NeedKind
+from toolkit.options import is_unset, set_fix
 
 KPROBES_FIX = "boot a kernel with CONFIG_KPROBES=y, or take a variant that needs none"
 OTHER_RELEASE = "another release of the tool may fit this kernel: toolkit sync"
+COUNTERS_FIX = "run it on the machine itself, or have its hypervisor give the guest a PMU"
+TERMINAL_FIX = "start its file by itself, without limits and recording"
+FENTRY_OPTIONS = ("CONFIG_FUNCTION_TRACER", "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS", "CONFIG_DEBUG_INFO_BTF")
 TRACEFS_FIX = "mount -t tracefs nodev /sys/kernel/tracing"
 
 # Whose kernel releases look how, and what installs their headers. A kernel of one's own, or of a cloud, has no such
@@ -75,3 +79,10 @@ def header_fix(facts: Facts) -> str:
             return command.format(facts.release)
     where = f"/lib/modules/{facts.release}/build"
     return f"build this kernel with CONFIG_IKHEADERS=m, or put its headers in {where}"
+
+
+def fentry_fix(facts: Facts) -> str:
+    """How to get fentry: the first option that it takes and this kernel lacks; where none is, nobody here can tell."""
+    missing = (option for option in FENTRY_OPTIONS if is_unset(option, facts))
+    option = next(missing, "")
+    return set_fix(option) if option else "take a variant that needs none: this kernel, or what it runs in, forbids it"

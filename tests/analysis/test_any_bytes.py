@@ -106,7 +106,10 @@ TEXTS_THAT_TAKE_LONG = {
     "blanks": (Engine.SHELL, b"#!/bin/sh\n" + b" \t" * 100_000),
     "a wide comment": (Engine.BPFTRACE, b"// a" + b" " * 60_000 + b"b\nkprobe:f { exit(); }"),
     "a wide docstring": (Engine.BCC, b'"""a' + b" " * 60_000 + b'b"""'),
-    "brackets": (Engine.BCC, b'from bcc import BPF\nb = BPF(text="")\nb.attach_kprobe(event_re="' + b"[" * 70_000 + b'")'),
+    "brackets": (
+        Engine.BCC,
+        b'from bcc import BPF\nb = BPF(text="")\nb.attach_kprobe(event_re="' + b"[" * 70_000 + b'")',
+    ),
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from toolkit.analysis.bpftrace_faults import find_fault
+from toolkit.analysis.bpftrace_integers import size_requirements
 from toolkit.analysis.bpftrace_lexer import (
     BpftraceSyntaxError,
     Item,
@@ -75,6 +76,7 @@ def _analyze(script: Script) -> Analysis:
     requirements = (
         one(NeedKind.ENGINE, f"bpftrace>={version}" if version else "bpftrace"),
         *((one(NeedKind.ENGINE, f"bpftrace<{refusing}"),) if refusing else ()),
+        *size_requirements(words),
         *_headers_and_types(script, words),
         *read_requirements(bodies, blocks, wish),
         *attach_requirements(blocks, wish),
