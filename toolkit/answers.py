@@ -45,7 +45,9 @@ def _with_module(missing: Answer, need: Need, facts: Facts) -> Answer:
     if module:
         return Answer(missing.met, missing.cause, f"modprobe {module}")
     option = find_unset(need.name, facts)
-    return Answer(missing.met, f"{missing.cause} ({option} is not set)", set_fix(option)) if option else missing
+    if option:
+        return Answer(missing.met, f"{missing.cause} ({option} is not set)", set_fix(option))
+    return Answer(missing.met, missing.cause, missing.fix or OTHER_RELEASE)
 
 
 def find_loadable(need: Need, facts: Facts) -> str:
@@ -77,7 +79,7 @@ def _raw_tracepoint(need: Need, facts: Facts) -> Answer:
         return Answer(None, f"tracefs does not show bare tracepoints such as {need.name}")
     if match_any(f"*:{need.name}", facts.tracepoints.value):
         return MET
-    return Answer(False, f"this kernel has no tracepoint {need.name}")
+    return _with_module(Answer(False, f"this kernel has no tracepoint {need.name}"), need, facts)
 
 
 def _tp_btf(need: Need, facts: Facts) -> Answer:
