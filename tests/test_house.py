@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "answers",
         "outside",
         "mending",
+        "options",
         "versions",
         "troubles",
         "alternatives",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from toolkit.answer import MET, Answer
-from toolkit.mending import looked_fix
+from toolkit.mending import HARDWARE_FIX, KPROBES_FIX, looked_fix
 from toolkit.model import LOOKED_KINDS, Facts, Need, NeedKind, Variant
 
 
@@ -42,7 +42,8 @@ def answer_file(need: Need, facts: Facts) -> Answer:
     known = {"kprobe_events": facts.kprobes, "uprobe_events": facts.uprobes}.get(name)
     if known is None or not known.known:
         return answer_looked(need, facts)
-    return MET if known.value else Answer(False, f"there is no file {need.name}")
+    fix = KPROBES_FIX if name == "kprobe_events" else ""
+    return MET if known.value else Answer(False, f"there is no file {need.name}", fix)
 
 
 def answer_platform(need: Need, facts: Facts) -> Answer:
@@ -51,7 +52,7 @@ def answer_platform(need: Need, facts: Facts) -> Answer:
         return answer_looked(need, facts)
     if need.name == facts.machine:
         return MET
-    return Answer(False, f"it is for {need.name}, and this is {facts.machine}")
+    return Answer(False, f"it is for {need.name}, and this is {facts.machine}", HARDWARE_FIX)
 
 
 MACHINES = frozenset({"x86_64", "i686", "aarch64", "armv7l", "ppc64le", "s390x", "riscv64", "loongarch64"})
