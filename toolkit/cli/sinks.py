@@ -22,7 +22,7 @@ from toolkit.output.pace import Pace
 from toolkit.output.parser import Stream
 from toolkit.recordings.write import Recorder
 from toolkit.remarks import Folder, Remarks
-from toolkit.runs import Cost, Form, Outcome, Plan, Result
+from toolkit.runs import NOBODY_READS, Cost, Form, Outcome, Plan, Result
 
 ASK_EVERY = 100  # milliseconds
 GiveUp = Callable[[], bool]
@@ -271,7 +271,7 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
         except BlockingIOError:
             continue
         except BrokenPipeError:
-            return "nobody reads its output any more"
+            return NOBODY_READS
         except OSError as error:
             return f"its output cannot be written any more ({error.strerror})"
     return ""

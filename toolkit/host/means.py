@@ -10,6 +10,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
+from toolkit.host.bpf import find_unmetered
 from toolkit.runs import Enforcement, Means
 
 BOUND = ("memory", "pids", "cpu")  # the controllers that hold limits
@@ -32,6 +35,10 @@ class Mount:
 
 def find_enforcement(root: str = "") -> Enforcement:
     """The best means of this host for this user, and why there is no better one. `root` is a folder to test with."""
+    return replace(_find_means(root), unmetered=find_unmetered())
+
+
+def _find_means(root: str) -> Enforcement:
     try:
         mounts = read_mounts(_read(f"{root}/proc/self/mountinfo"))
         own = read_membership(_read(f"{root}/proc/self/cgroup"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from toolkit.cli.numbers import Amount
 from toolkit.cli.places import own_paths
 from toolkit.cli.sinks import write_all
 from toolkit.recordings.read import find_recording
@@ -17,8 +18,8 @@ DESCRIPTORS = {"O": 1, "E": 2}
 
 @click.command("replay")
 @click.argument("name", default="last")
-@click.option("--speed", "-s", default=1.0, type=click.FloatRange(0.001, 1e6), metavar="N", help="N times as fast (1).")
-@click.option("--max-wait", "-w", type=click.FloatRange(0), metavar="SECONDS", help="No pause is longer than this.")
+@click.option("--speed", "-s", default=1.0, type=Amount(0.001, 1e6), metavar="N", help="N times as fast (1).")
+@click.option("--max-wait", "-w", type=Amount(0), metavar="SECONDS", help="No pause is longer than this.")
 def command(name: str, speed: float, max_wait: float | None) -> None:
     """Print what a run printed, as it came: stdout on stdout, stderr on stderr. ^C ends it.
 

@@ -58,6 +58,8 @@ def _format(recording: Recording) -> Iterator[str]:
     yield f"  command    {shlex.join(run.argv)}"
     yield f"  why        {run.why}"
     yield f"  started    {started} by {run.user} on {run.host}, kernel {run.kernel}"
+    yield f"  limits     {run.deadline:g} s; {'; '.join(narrate.describe_limits(run.limits))}"
+    yield f"  held by    {narrate.describe_means(run.enforcement)}"
     if result is not None:
         yield f"  ended      {narrate.describe_end(result)}; exit status {result.status}"
         if result.cost.attached:
