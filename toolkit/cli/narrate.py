@@ -14,7 +14,8 @@ import click
 from toolkit.cli.gaps import describe_engine
 from toolkit.cli.render import format_bytes, format_duration, format_percent, terminal_width
 from toolkit.launch.plan import outlives_limit
-from toolkit.model import Status
+from toolkit.launch.policy import RISK_WORDS
+from toolkit.model import Risk, Status
 from toolkit.runs import NOBODY_READS, Cost, Enforcement, Form, Limits, Outcome, Plan, Result
 
 LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have seen an attachment
@@ -168,14 +169,16 @@ def describe_left(left: tuple[int, ...]) -> str:
     )
 
 
-def describe_plan(plan: Plan) -> Iterator[str]:
-    """The whole decision, for --dry-run."""
+def describe_plan(plan: Plan, risks: tuple[Risk, ...]) -> Iterator[str]:
+    """The whole decision, for --dry-run; `risks` are those of the tool."""
     yield f"tool       {plan.category}/{plan.tool}"
     yield f"variant    {plan.choice.variant.id} ({plan.choice.variant.engine})"
     yield f"why        {plan.choice.why}"
     yield f"verdict    {plan.choice.verdict.status} ({plan.choice.verdict.basis})"
     for reason in plan.choice.verdict.reasons:
         yield f"           {reason.text}"
+    for risk in risks:
+        yield f"risk       {risk}: it {RISK_WORDS[risk]}"
     yield f"file       {plan.choice.variant.found.path}"
     yield f"sha256     {plan.choice.variant.sha256}"
     yield f"command    {shlex.join(plan.argv)}"

@@ -190,7 +190,7 @@ def command(
         duration = None if "duration" in capped else duration
         attempt.plan = plan = _plan(session, asked, choice, limits, duration, as_data=as_json)
     if dry_run:
-        render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan))
+        render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan, asked.tool.risk))
     for line in (*narrate.describe_caps(plan, session.settings.limits, wanted, capped), *narrate.describe_doubts(plan)):
         narrate.warn(line)
     if dry_run:
