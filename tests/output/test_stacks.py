@@ -77,3 +77,12 @@ def test_a_frame_that_is_not_known_changes_nothing_where_the_others_are_placed()
     text = b"Section end: a -> b\n  outer+0x10\n  [unknown]\n====\n"
     assert stacks(text) == [Stack(frames=("[unknown]", "outer+0x10"), count=1)]
     assert stacks(b"  [unknown]\n  [unknown]\n====\n") == []
+
+
+def test_a_stack_that_could_not_be_walked_has_a_count_and_no_frames() -> None:
+    text = b"    inner\n    -                cat (41)\n        7\n\n    -                git (42)\n        9\n\n"
+    assert stacks(text + b"    outer\n    -                cat (41)\n        5\n") == [
+        Stack(frames=("inner",), count=7, key="cat (41)"),
+        Stack(frames=(), count=9, key="git (42)"),
+        Stack(frames=("outer",), count=5, key="cat (41)"),
+    ]

@@ -105,6 +105,11 @@ class StackBlock:
         placed = self._marked or (known and all(OFFSET in frame for frame in known))
         return self._bytes is None and not self._row and not placed
 
+    @property
+    def _owned(self) -> bool:
+        """Whether it says by what it was counted: that is all there is where the kernel could not walk the stack."""
+        return len(self._keys) > bool(self._row)
+
     def _take_line(self, text: str) -> bool:
         if not text.strip():
             if self._end_uncounted():
@@ -128,7 +133,7 @@ class StackBlock:
             self._keys.append(allocation[2])
         elif self._spaced and not FRAME.fullmatch(text):
             return False
-        elif (count := COUNT.fullmatch(text)) and self._frames:
+        elif (count := COUNT.fullmatch(text)) and (self._frames or self._owned):
             self._end(int(count[1]))
         else:
             self._add(text.strip())
