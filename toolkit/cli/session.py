@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from toolkit.cli.places import own_paths
-from toolkit.config import Settings, load_settings
+from toolkit.cli.remembered import recall_settings
+from toolkit.config import Settings
 from toolkit.host import load_facts
 from toolkit.host.looked import look_up
 from toolkit.model import Facts, Index, Value
@@ -28,7 +29,7 @@ class Session(Value, frozen=True, kw_only=False):
 def open_session() -> Session:
     """Load everything for this user on this host. Raises ToolkitError."""
     paths = own_paths()
-    return join_session(paths, load_settings(paths.settings), load_index(paths), load_facts(paths.facts))
+    return join_session(paths, recall_settings(paths), load_index(paths), load_facts(paths.facts))
 
 
 def join_session(paths: Paths, settings: Settings, index: Index, facts: Facts) -> Session:

@@ -37,6 +37,7 @@ from toolkit.launch.leftovers import remove_events
 from toolkit.launch.processes import (
     KEEPER,
     MARK,
+    end_with_parent,
     list_descendants,
     name_process,
     signal_group,
@@ -47,7 +48,6 @@ from toolkit.launch.warden import IN_ORDER, detach_descriptors, fork_warden
 from toolkit.launch.window import Window
 from toolkit.runs import Limits, Means, Plan
 
-PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 PIPE = 1 << 20  # bytes that a tool may be ahead of us: fewer turns of the loop when it floods
@@ -211,9 +211,7 @@ def _start_tool(plan: Plan, mark: str, group: Group | None, stdout: int, stderr:
     keeper = os.getpid()
 
     def prepare() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != keeper:  # the keeper died before prctl took effect
-            os._exit(1)
+        end_with_parent(keeper)
         if group:
             group.join(plan.limits)
         elif plan.limits.memory_bytes:

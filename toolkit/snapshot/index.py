@@ -43,7 +43,7 @@ def load_index(paths: Paths, reader: Reader | None = None) -> Index:
     check_state_owner(paths.state, os.getuid())
     stored = _read_stored(paths.index)
     mine = stored is not None and stored.state == str(paths.state)
-    if stored is not None and mine and all(_stamp(stamp.path) == stamp for stamp in stored.stamps):
+    if stored is not None and mine and all(take_stamp(stamp.path) == stamp for stamp in stored.stamps):
         return stored.index
     return _build(paths, stored, reader)
 
@@ -60,11 +60,11 @@ def _build(paths: Paths, stored: Stored | None, reader: Reader | None) -> Index:
     receipt = paths.current / "receipt.json"  # behind the link: another snapshot has another
     watched = (*_own_files(data), receipt, *INHOUSE.watched(data), *PACKAGES.watched(Path("/")))
     # Stamped before anything is read: what changes meanwhile, such as the current snapshot, has another stamp then.
-    stamps = [_stamp(str(path)) for path in watched]
+    stamps = [take_stamp(str(path)) for path in watched]
     curated = load_curated(data)
     local = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")))
     # A snapshot's files never change, so its receipt stands for them; 10,000 stat calls would cost 25 ms.
-    stamps += [_stamp(one.path) for one in local]
+    stamps += [take_stamp(one.path) for one in local]
     reader = reader or Reader()
     if stored and _same_code(stored, data):
         reader.learn(
@@ -98,7 +98,7 @@ def _own_files(data: Path) -> tuple[Path, ...]:
 def _same_code(stored: Stored, data: Path) -> bool:
     """Whether earlier analyses can be taken over: the code that made them is the code that would make them now."""
     before = {stamp.path: stamp for stamp in stored.stamps}
-    return all(before.get(str(path)) == _stamp(str(path)) for path in _own_files(data) if path.suffix == ".py")
+    return all(before.get(str(path)) == take_stamp(str(path)) for path in _own_files(data) if path.suffix == ".py")
 
 
 def _read_stored(file: Path) -> Stored | None:
@@ -114,7 +114,8 @@ def _writer() -> str:
     return f"{__version__}/{LAYOUT}"
 
 
-def _stamp(path: str) -> Stamp:
+def take_stamp(path: str) -> Stamp:
+    """What a path looks like now."""
     try:
         status = os.stat(path)
     except OSError:
