@@ -10,6 +10,7 @@ import pytest
 from tests.support.plans import plan_for
 from tests.support.samples import need
 from toolkit.cli.narrate import describe_cost, describe_end, describe_trouble
+from toolkit.cli.render import wrap_facts
 from toolkit.cli.sinks import write_all
 from toolkit.errors import CannotRun
 from toolkit.launch.guard import check_programs
@@ -99,3 +100,18 @@ def test_an_engine_that_others_can_write_is_not_started(tmp_path: os.PathLike[st
     with pytest.raises(CannotRun, match="is not safe to run"):
         check_programs(plan)
     check_programs(msgspec.structs.replace(plan, argv=("/usr/bin/env", "/usr/bin/true")))
+
+
+def test_facts_are_wrapped_below_each_other_but_for_what_may_be_copied() -> None:
+    facts = (
+        "held by    one two three four five six seven eight nine ten",
+        "command    /usr/bin/one " + "x" * 60,
+        "why        x",
+    )
+    assert list(wrap_facts(facts, 11, 41)) == [
+        "held by    one two three four five six",
+        "           seven eight nine ten",
+        facts[1],
+        "why        x",
+    ]
+    assert list(wrap_facts(facts, 11, None)) == list(facts)

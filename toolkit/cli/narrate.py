@@ -20,6 +20,7 @@ from toolkit.runs import NOBODY_READS, Cost, Enforcement, Form, Limits, Outcome,
 
 LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have seen an attachment
 INDENT = " " * 9  # below "toolkit: "
+PLAN_INDENT = 11  # columns of the words of `describe_plan`
 
 
 def say(text: str, fix: str = "") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 import click
@@ -190,13 +191,18 @@ def command(
         duration = None if "duration" in capped else duration
         attempt.plan = plan = _plan(session, asked, choice, limits, duration, as_data=as_json)
     if dry_run:
-        render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan, asked.tool.risk))
+        render.print_json(plan) if as_json else render.print_lines(_describe_plan(plan, asked))
     for line in (*narrate.describe_caps(plan, session.settings.limits, wanted, capped), *narrate.describe_doubts(plan)):
         narrate.warn(line)
     if dry_run:
         return 0
     start = Start(session, attempt, plan, record=decision.record, quiet=quiet or as_json, as_json=as_json, chart=chart)
     return start_detached(start) if detach else start_here(start)
+
+
+def _describe_plan(plan: Plan, asked: Asked) -> Iterator[str]:
+    facts = narrate.describe_plan(plan, asked.tool.risk)
+    return render.wrap_facts(facts, narrate.PLAN_INDENT, render.terminal_width())
 
 
 def _shift(given: int | None, bits: int) -> int | None:

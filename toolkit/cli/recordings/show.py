@@ -22,6 +22,8 @@ from toolkit.runs import Form
 if TYPE_CHECKING:
     from toolkit.cli.chart import Reader
 
+INDENT = 13  # columns of the words
+
 
 @click.command("show")
 @click.argument("name", default="last")
@@ -37,7 +39,8 @@ def command(name: str, stderr: bool, raw: bool, chart: bool, as_json: bool) -> N
         return
     if not raw:
         # What was recorded elsewhere may hold anything; only what it printed is passed on as it is.
-        first, *rest = map(render.printable, _format(recording))
+        first, *facts = map(render.printable, _format(recording))
+        rest = render.wrap_facts(facts, INDENT, render.terminal_width())
         render.print_lines((render.paint(first, bold=True), *rest, ""))
     drawn = not (stderr or raw) and (chart or recording.run.form is not Form.TEXT)
     reader = _open_reader(recording.run.form, chart=chart) if drawn else None
