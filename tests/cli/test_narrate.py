@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from tests.support.plans import plan_for
 from tests.support.samples import need
+from tests.support.terminal import open_terminal
 from toolkit.cli.narrate import describe_cost, describe_end, describe_trouble
 from toolkit.cli.render import wrap_facts
 from toolkit.cli.sinks import write_all
@@ -115,3 +118,16 @@ def test_facts_are_wrapped_below_each_other_but_for_what_may_be_copied() -> None
         "why        x",
     ]
     assert list(wrap_facts(facts, 11, None)) == list(facts)
+
+
+def test_a_refusal_is_wrapped_on_a_terminal_and_a_path_in_it_stays_whole(own_home: Path) -> None:
+    path = "/" + "x" * 90
+    command = (sys.executable, "-m", "toolkit", "recordings", "show", f"{'word ' * 20}{path}")
+    with open_terminal(command, os.environ, columns=60) as terminal:
+        assert terminal.finish() == 125
+    told = terminal.raw.decode().replace("\r\n", "\n")
+    assert told.startswith("toolkit: there is no recording 'word word word")
+    first, second, *rest = told.splitlines()
+    assert len(first) <= 60
+    assert second.startswith("         word word")
+    assert f"         {path}'" in rest

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.conftest import ROOT, Toolkit
+from toolkit.cli.numbers import Amount
 from toolkit.runs import Limits
 
 pytestmark = [pytest.mark.root, pytest.mark.bpf, pytest.mark.bpftrace, pytest.mark.packages]
@@ -60,12 +62,19 @@ def test_every_limit_is_a_setting(toolkit: Toolkit, own_home: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--duration", "--grace", "--cpu-limit", "--bpf-cost"])
-@pytest.mark.parametrize("value", ["nan", "inf", "-1", "much"])
-def test_what_is_no_number_is_no_limit(toolkit: Toolkit, option: str, value: str) -> None:
-    done = toolkit("run", option, value, "runqlat")
+def test_what_is_no_number_is_no_limit(toolkit: Toolkit, option: str) -> None:
+    done = toolkit("run", option, "nan", "runqlat")
     assert (done.returncode, done.stdout) == (125, "")
     assert done.stderr.startswith(f"toolkit: Invalid value for '{option}'")
     assert "toolkit run --help" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["nan", "-NaN", "inf", "-1", "101", "much", ""])
+def test_an_amount_is_a_number_within_its_bounds(value: str) -> None:
+    amount = Amount(0, 100)
+    assert amount.convert("12.5", None, None) == 12.5
+    with pytest.raises(click.BadParameter):
+        amount.convert(value, None, None)
 
 
 def test_a_niceness_is_what_the_tool_gets(toolkit: Toolkit) -> None:

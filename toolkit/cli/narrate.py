@@ -25,10 +25,16 @@ PLAN_INDENT = 11  # columns of the words of `describe_plan`
 
 def say(text: str, fix: str = "") -> None:
     """A sentence of ours on stderr and what to do about it, wrapped on a terminal; that nobody reads is no failure."""
-    lines = [f"toolkit: {text}", *([f"{INDENT}{fix}"] if fix else [])]
+    lines = [*f"toolkit: {text}".splitlines(), *(f"{INDENT}{fix}".splitlines() if fix else ())]
     width = terminal_width(sys.stderr)
     if width:
-        fill = functools.partial(textwrap.fill, width=max(width, 40), subsequent_indent=INDENT, break_on_hyphens=False)
+        fill = functools.partial(
+            textwrap.fill,
+            width=max(width, 40),
+            subsequent_indent=INDENT,
+            break_on_hyphens=False,
+            break_long_words=False,  # a path is copied whole
+        )
         lines = [fill(line) for line in lines]
     try:
         click.echo("\n".join(lines), err=True)
