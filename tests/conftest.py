@@ -118,6 +118,7 @@ def toolkit(own_home: Path, warm_cache: Path) -> Toolkit:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="backslashreplace",  # what a tool tells of others' programs may be no UTF-8
             timeout=seconds,
             check=False,
         )

@@ -51,6 +51,13 @@ def test_rules_are_read_in_their_order_with_their_names(tmp_path: Path) -> None:
     assert policy.caps == Caps(duration=300)
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# default: deny\n", "{}\n"])
+def test_one_that_says_nothing_lets_nothing_run(tmp_path: Path, text: str) -> None:
+    with pytest.raises(PolicyError, match="says nothing") as caught:
+        load_policy(write(tmp_path, text))
+    assert caught.value.fix == "write `default: allow` or `default: deny` into it"
+
+
 @pytest.mark.parametrize(
     ("text", "where"),
     [

@@ -282,3 +282,19 @@ def test_a_url_that_would_start_a_program_is_refused(toolkit: Toolkit, own_home:
     assert done.returncode == 1
     assert not (tmp_path / "evil").exists()
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("module", ["toolkit.cli.app", "click", "toolkit.cli.run"])
+def test_an_interrupt_while_it_is_still_loaded_leaves_no_traceback(own_home: Path, module: str) -> None:
+    code = f"""
+import runpy, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["toolkit", "run", "runqlat"]
+runpy.run_module("toolkit", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (130, "")

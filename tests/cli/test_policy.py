@@ -185,3 +185,10 @@ def test_a_trial_is_held_to_the_policy_and_written_down(toolkit: Toolkit, policy
     assert "rule nobody-sees-files" in trial["reason"]
     (line,) = read_audit(policy)
     assert (line["decision"], line["variant"]) == ("refused", "inhouse/opensnoop")
+
+
+def test_a_policy_is_shown_so_that_nothing_in_it_is_invisible(toolkit: Toolkit, policy: Path) -> None:
+    policy.write_text('rules:\n  one: {tools: ["*snoop"], arguments: ["", "-p *"]}\n')
+    shown = toolkit("policy", "check").stdout.splitlines()
+    assert shown[0].endswith("is good: 1 rule, the first that fits decides; else allow.")
+    assert shown[1] == "  one  allow everybody: tools *snoop; arguments none -p *"

@@ -99,7 +99,16 @@ def test_arguments_that_ask_for_more_than_the_limit_are_warned_about(toolkit: To
 def test_a_dry_run_prints_the_decision_and_starts_nothing(toolkit: Toolkit, own_home: Path) -> None:
     done = toolkit("run", "--dry-run", "runqlat", "10", "1")
     assert done.returncode == 0
-    for word in ("variant", "verdict", "command", "environ", "duration", "limits", "sha256"):
+    for word in (
+        "variant",
+        "verdict",
+        "command",
+        "environ",
+        "duration",
+        "limits",
+        "sha256",
+        "risk       heavy: it traces",
+    ):
         assert f"\n{word}" in f"\n{done.stdout}"
     assert not (own_home / "toolkit" / "state" / "recordings").exists()
 

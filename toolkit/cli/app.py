@@ -217,9 +217,9 @@ def _forget_what_cannot_be_written() -> None:
 
 
 def _report(what: str, fix: str, status: int) -> int:
-    click.echo(f"toolkit: {what}", err=True)
-    if fix:
-        click.echo(f"         {fix}", err=True)
+    from toolkit.cli.narrate import say  # here: only a failure has something to say
+
+    say(what, fix)
     return status
 
 

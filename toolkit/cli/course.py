@@ -45,8 +45,9 @@ def follow(start: Start, name: str, recorder: Recorder | None, kept: Kept) -> in
         narrate.warn(line)
     for line in describe_gaps(plan, result, remarks, points(result.cost)):
         narrate.warn(line)
-    if not start.quiet:
+    if not start.quiet or (not start.as_json and narrate.must_be_said(result)):
         narrate.say(narrate.describe_end(result))
+    if not start.quiet:
         if outlet.folded:
             narrate.say(
                 f"{outlet.folded} lines of compiler warnings are folded (toolkit recordings show --stderr last)"

@@ -11,7 +11,7 @@ import msgspec
 
 from toolkit.model import Value
 from toolkit.output.frames import Frame
-from toolkit.runs import Plan, Result
+from toolkit.runs import NOBODY_READS, Plan, Result
 
 ASK_EVERY = 100  # milliseconds
 NO_OFFSET = -1  # to pwritev2(2): as write(2)
@@ -75,7 +75,7 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
         except BlockingIOError:
             continue
         except BrokenPipeError:
-            return "nobody reads its output any more"
+            return NOBODY_READS
         except OSError as error:
             return f"its output cannot be written any more ({error.strerror})"
     return ""

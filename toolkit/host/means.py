@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 
+from msgspec.structs import replace
+
+from toolkit.host.bpf import find_unmetered
 from toolkit.model import Value
 from toolkit.runs import Enforcement, Means
 
@@ -31,6 +34,10 @@ class Mount(Value, frozen=True, kw_only=False):
 
 def find_enforcement(root: str = "") -> Enforcement:
     """The best means of this host for this user, and why there is no better one. `root` is a folder to test with."""
+    return replace(_find_means(root), unmetered=find_unmetered())
+
+
+def _find_means(root: str) -> Enforcement:
     try:
         mounts = read_mounts(_read(f"{root}/proc/self/mountinfo"))
         own = read_membership(_read(f"{root}/proc/self/cgroup"))

@@ -11,7 +11,7 @@ none, at what the processes use (`Watch`). It is not in the cgroup itself: it mu
 
 The launcher writes one byte an order (`Order`), and reads one line an event: `started PID`, `unheld WHY` (the cgroup
 could not be had), `stopping WHY` (deadline, order, orphaned, or the name of a limit), `ended STATUS` (negative for a
-signal), `failed ERRNO`, `stuck`.
+signal), `failed ERRNO`, `left PIDS` (they sleep in the kernel, deaf even to SIGKILL), `stuck` (so does the tool).
 """
 
 from __future__ import annotations
@@ -225,14 +225,19 @@ def keep_tool(plan: Plan, mark: str, orders: int, events: int, stdout: int, stde
         _tell(events, "unheld systemd made no scope")
         group = None
     watch = Watch(plan.limits, group)
-    if not _watch(plan, tool, watch, orders, events, wake_read):
-        _tell(events, "stuck")
-        return
+    ended = _watch(plan, tool, watch, orders, events, wake_read)
     sweep_descendants()
     _end_group(group)
-    if tool.returncode < 0:  # one that ends by itself has removed its probes
+    left = list_descendants(os.getpid())
+    if left:
+        _tell(events, f"left {' '.join(map(str, left))}")
+    if tool.pid in left:
+        _tell(events, "stuck")
+        return
+    status = tool.returncode if ended else -signal.SIGKILL  # it woke up at last
+    if status < 0:  # one that ends by itself has removed its probes
         remove_events(watch.pids | {tool.pid})
-    _tell(events, f"ended {tool.returncode}")
+    _tell(events, f"ended {status}")
 
 
 def _make_group(plan: Plan, mark: str, events: int) -> Group | None:

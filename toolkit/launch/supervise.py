@@ -96,6 +96,7 @@ class Run:
         self._detail = ""
         self._limit = ""  # the name of the limit that ended it, as in Limits
         self._unheld = ""
+        self._left: tuple[int, ...] = ()
         self._tool_status: int | None = None
         self._ended = False
         self._cost = Cost()
@@ -216,6 +217,8 @@ class Run:
                 self._sinks.started()
             elif word == "ended":
                 self._tool_status, self._ended = int(rest), True
+            elif word == "left":
+                self._left = tuple(map(int, rest.split()))
             elif word == "stuck":
                 self._stopped_for, self._ended = Outcome.FAILED, True
                 self._detail = f"process {self._tool} sleeps in the kernel and cannot be killed"
@@ -322,6 +325,7 @@ class Run:
             detail=self._detail,
             limit=self._limit,
             unheld=self._unheld,
+            left=self._left,
             accounts=self._accounts,
         )
 
