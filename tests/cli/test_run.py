@@ -153,7 +153,7 @@ def start_run(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_interrupting_prints_the_histogram_and_ends_with_130(own_home: Path) -> None:
+def test_interrupting_prints_the_histogram_and_ends_with_130(warm_home: Path) -> None:
     run = start_run("inhouse/runqlat")
     assert wait_until(lambda: bool(find_marked(str(ROOT / "catalog/inhouse/cpu/runqlat.bt"))), 60)
     time.sleep(3)  # bpftrace attaches in less than one
@@ -165,7 +165,7 @@ def test_interrupting_prints_the_histogram_and_ends_with_130(own_home: Path) -> 
 
 
 @pytest.mark.parametrize("variant", ["inhouse/runqlat", "libbpf-tools/runqlat"])
-def test_killing_the_launcher_leaves_nothing_of_the_tool(own_home: Path, variant: str) -> None:
+def test_killing_the_launcher_leaves_nothing_of_the_tool(warm_home: Path, variant: str) -> None:
     run = start_run(variant, "600", "1")
     path = "/usr/sbin/runqlat" if variant.startswith("libbpf") else str(ROOT / "catalog/inhouse/cpu/runqlat.bt")
 
@@ -177,11 +177,11 @@ def test_killing_the_launcher_leaves_nothing_of_the_tool(own_home: Path, variant
     os.kill(run.pid, signal.SIGKILL)
     run.communicate()
     assert wait_until(lambda: find_marked(path) == [], 10)
-    (recording,) = recordings(own_home)
+    (recording,) = recordings(warm_home)
     assert not (recording / "result.json").exists()
 
 
-def test_a_file_that_changed_behind_our_back_is_not_started(toolkit: Toolkit, own_home: Path) -> None:
+def test_a_file_that_changed_behind_our_back_is_not_started(warm_home: Path) -> None:
     code = (
         "import toolkit.launch.guard as g, toolkit.cli.app as a, sys\n"
         "real = g.read_trusted\n"

@@ -172,7 +172,7 @@ def test_stop_wants_names_or_all(toolkit: Toolkit) -> None:
     assert "no run 'nothing' is on" in missing.stderr
 
 
-def test_a_run_in_the_foreground_is_stopped_too_and_says_so(toolkit: Toolkit) -> None:
+def test_a_run_in_the_foreground_is_stopped_too_and_says_so(toolkit: Toolkit, warm_home: Path) -> None:
     command = [sys.executable, "-m", "toolkit", "run", "--force", "inhouse/execsnoop"]
     run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     read_until(run, "TIME")

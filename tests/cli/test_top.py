@@ -80,7 +80,7 @@ def test_in_a_pipe_it_prints_blocks(toolkit: Toolkit, traced: int) -> None:
 @pytest.mark.bpf
 @pytest.mark.bpftrace
 @pytest.mark.packages
-def test_a_run_is_known_as_one(toolkit: Toolkit, own_home: Path) -> None:
+def test_a_run_is_known_as_one(toolkit: Toolkit, warm_home: Path) -> None:
     launcher = subprocess.Popen(
         [sys.executable, "-m", "toolkit", "run", "-q", "-d", "20", "inhouse/runqlat"],
         stdout=subprocess.DEVNULL,

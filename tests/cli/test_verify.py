@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.conftest import ROOT, Toolkit
+from tests.conftest import ROOT, Toolkit, WarmUp
 from toolkit.cli import trying
 from toolkit.cli.places import own_paths
 from toolkit.cli.session import Session, open_session
@@ -54,9 +54,10 @@ def limit(session: Session, *names: str) -> Session:
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """The catalog and the facts of this host: loaded once, for they cost a second."""
+def loaded(tmp_path_factory: pytest.TempPathFactory, warm_up: WarmUp) -> Session:
+    """The catalog and the facts of this host."""
     folder = tmp_path_factory.mktemp("home")
+    warm_up(folder / "state")
     before = os.environ.get("TOOLKIT_HOME")
     os.environ["TOOLKIT_HOME"] = str(folder)
     try:
