@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Toolkit
-from tests.launch.test_supervise import find_marked, wait_until
+from tests.support.processes import find_run
+from tests.support.waiting import wait_for_events, wait_until
+from toolkit.launch.held import read_process
 
 pytestmark = [pytest.mark.root, pytest.mark.bpf, pytest.mark.bpftrace, pytest.mark.packages]
 
@@ -153,10 +155,15 @@ def start_run(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def find_tool(run: subprocess.Popen[str]) -> int:
+    """The process of the tool of a run that was just started."""
+    assert wait_until(lambda: bool(find_run(run.pid)))
+    return find_run(run.pid)[0]
+
+
 def test_interrupting_prints_the_histogram_and_ends_with_130(warm_home: Path) -> None:
     run = start_run("inhouse/runqlat")
-    assert wait_until(lambda: bool(find_marked(str(ROOT / "catalog/inhouse/cpu/runqlat.bt"))), 60)
-    time.sleep(3)  # bpftrace attaches in less than one
+    wait_for_events(find_tool(run), "tracepoint sched_switch", 200)
     run.send_signal(signal.SIGINT)
     stdout, stderr = run.communicate(timeout=30)
     assert run.returncode == 130, stderr
@@ -167,16 +174,11 @@ def test_interrupting_prints_the_histogram_and_ends_with_130(warm_home: Path) ->
 @pytest.mark.parametrize("variant", ["inhouse/runqlat", "libbpf-tools/runqlat"])
 def test_killing_the_launcher_leaves_nothing_of_the_tool(warm_home: Path, variant: str) -> None:
     run = start_run(variant, "600", "1")
-    path = "/usr/sbin/runqlat" if variant.startswith("libbpf") else str(ROOT / "catalog/inhouse/cpu/runqlat.bt")
-
-    def tools() -> list[int]:
-        return [pid for pid in find_marked(path) if "toolkit" not in Path(f"/proc/{pid}/cmdline").read_text()]
-
-    assert wait_until(lambda: bool(tools()), 60)
-    time.sleep(1.5)
+    tool = find_tool(run)
+    assert wait_until(lambda: bool(read_process(tool).attached))
     os.kill(run.pid, signal.SIGKILL)
     run.communicate()
-    assert wait_until(lambda: find_marked(path) == [], 10)
+    assert wait_until(lambda: find_run(run.pid) == [])
     (recording,) = recordings(warm_home)
     assert not (recording / "result.json").exists()
 
