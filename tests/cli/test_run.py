@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -54,11 +55,16 @@ def list_running(toolkit: Toolkit, tool: str) -> list[str]:
 def test_interval_count_means_the_same_for_every_variant_that_runs(toolkit: Toolkit, tool: str) -> None:
     running = list_running(toolkit, tool)
     assert f"inhouse/{tool}" in running
-    for variant in running:
+
+    def run(variant: str) -> float:
         started = time.monotonic()
-        done = toolkit("run", variant, "2", "1")
+        done = toolkit("run", "--bpf-cost", "0", variant, "2", "1")
         assert done.returncode == 0, (variant, done.stderr)
-        assert time.monotonic() - started >= 2, variant
+        return time.monotonic() - started
+
+    with ThreadPoolExecutor(2) as pool:  # as many of a tool as may run at the same time
+        took = dict(zip(running, pool.map(run, running), strict=True))
+    assert min(took.values()) >= 2, took
 
 
 def test_one_that_cannot_run_is_refused_with_the_reason_and_the_alternative(toolkit: Toolkit, own_home: Path) -> None:
