@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -84,6 +85,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         why = missing_for(marker.name)
         if why:
             pytest.skip(why)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may enter: not in pytest's own, which it closes to them whenever it starts."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 Toolkit = Callable[..., subprocess.CompletedProcess[str]]
