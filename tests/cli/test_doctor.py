@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Toolkit
-from tests.launch.test_supervise import find_marked, wait_until
 from tests.support.plans import fake_tool
+from tests.support.processes import find_marked
+from tests.support.waiting import wait_until
 from toolkit.host.means import find_enforcement
 from toolkit.launch.cgroups import PREFIX
 from toolkit.runs import Means

@@ -11,7 +11,8 @@ import threading
 import pytest
 
 from tests.conftest import ROOT
-from tests.launch.test_workload import lives, wait_until
+from tests.launch.test_workload import lives
+from tests.support.waiting import wait_until
 from toolkit.launch.second import Second, second_process
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.test_supervise import find_marked, run, wait_until
+from tests.launch.test_supervise import run
 from tests.support.disks import freeze_disk
 from tests.support.plans import plan_for
+from tests.support.processes import find_marked
+from tests.support.waiting import wait_until
 from toolkit.cli.narrate import describe_end, describe_trouble
 from toolkit.runs import Outcome
 
