@@ -105,7 +105,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> object:
 @cache
 def shares_host(file: Path) -> bool:
     """Whether the tests of a file load BPF programs or see what others do on this host."""
-    return file.parent.name == "launch" or "pytest.mark.bpf" in file.read_text()
+    text = file.read_text()
+    return file.parent.name == "launch" or "pytest.mark.bpf" in text or "find_marked" in text
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -26,13 +26,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from enum import Enum
 
 from msgspec.structs import replace
 
 from toolkit.errors import StateError
 from toolkit.launch.bounds import Excess, Usage, find_excess
 from toolkit.launch.cgroups import Group
+from toolkit.launch.ladder import STEPS, Ladder, Order
 from toolkit.launch.leftovers import remove_events
 from toolkit.launch.processes import (
     KEEPER,
@@ -64,43 +64,6 @@ WATCHED_EVERY = 0.1  # … at processes that only we hold
 UNWATCHED = 2  # times the memory limit that one process may allocate between two looks (RLIMIT_DATA)
 OOM_SCORE = 500
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # by the launcher, which asks the tool to end
-
-
-class Order(bytes, Enum):
-    """What the launcher can ask: the first stop signal, and the harder ones at once."""
-
-    STOP = b"s"
-    TERMINATE = b"t"
-    KILL = b"k"
-
-
-STEPS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-STEP_OF = {Order.STOP: 0, Order.TERMINATE: 1, Order.KILL: 2}
-
-
-class Ladder:
-    """Which of STEPS comes next, and when (monotonic seconds)."""
-
-    def __init__(self, at: float) -> None:
-        self.at = at
-        self.step = 0
-        self.told = False  # why it was begun
-
-    def climb(self, order: Order, now: float) -> None:
-        """Take the step of this order now, unless it is already behind."""
-        wanted = STEP_OF[order]
-        if wanted >= self.step:
-            self.step, self.at = wanted, now
-
-    @property
-    def started(self) -> bool:
-        """Whether a signal has been sent."""
-        return self.step > 0
-
-    @property
-    def over(self) -> bool:
-        """Whether there is nothing harder left to send."""
-        return self.step == len(STEPS)
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

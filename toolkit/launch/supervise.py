@@ -20,7 +20,8 @@ from msgspec.structs import replace
 
 from toolkit.launch.bounds import describe_limit
 from toolkit.launch.budget import describe_excess
-from toolkit.launch.keeper import CAUGHT, Kept, Order, keep, release_signals
+from toolkit.launch.keeper import CAUGHT, Kept, keep, release_signals
+from toolkit.launch.ladder import Order
 from toolkit.launch.meter import Meter
 from toolkit.launch.warden import bury_run
 from toolkit.launch.window import Window
