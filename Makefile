@@ -17,7 +17,7 @@ setup-dev:
 	@scripts/setup dev
 
 test: lint ## Set up, check, and run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: setup-dev ## ruff and mypy
 	$(BIN)/ruff check .

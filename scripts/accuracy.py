@@ -27,8 +27,8 @@ from toolkit.host.capture import read_capture
 from toolkit.host.looked import look_up
 from toolkit.host.tree import Tree
 from toolkit.model import Engine, EngineFact, Facts, Found, Trouble, Variant, Verdict
+from toolkit.outside import list_needs
 from toolkit.paths import data_folder
-from toolkit.snapshot.build import list_needs
 from toolkit.sources import PACKAGES
 from toolkit.troubles import find_troubles
 

@@ -10,13 +10,23 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
+from msgspec.structs import replace
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+
+    from toolkit.model import Facts
 
 ROOT = Path(__file__).parent.parent
-HANGING = 120  # seconds; the longest test takes 20
+HANGING = 120  # seconds; the longest test takes 10
 
 
 @pytest.fixture(autouse=True)
@@ -61,15 +71,42 @@ def missing_for(marker: str) -> str:
 
 
 def _can_load_bpf() -> bool:
+    return facts_here().bpf.value is True
+
+
+@cache
+def facts_here() -> Facts:
+    """The facts of this host, found out once for all tests that only use them."""
     from toolkit.host import probe_facts
 
-    global _facts_allow_bpf  # noqa: PLW0603
-    if _facts_allow_bpf is None:
-        _facts_allow_bpf = probe_facts().bpf.value is True
-    return _facts_allow_bpf
+    return probe_facts()
 
 
-_facts_allow_bpf: bool | None = None
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> object:
+    """Give each file to one worker, whose fixtures are then made once, and all that shares the host to the same one.
+
+    Tests that load BPF programs, and those that end processes and look for what is left of them, would see those of
+    each other. A group's mark does not do: --dist loadgroup of xdist 3.8 passes over it under pytest 9.2 without a
+    word (pytest-xdist issue 1386).
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    assert hasattr(LoadScopeScheduling, "_split_scope"), "this xdist groups tests in another way"
+
+    class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return "the host" if shares_host(config.rootpath / file) else file
+
+    return FileScheduling(config, log)
+
+
+@cache
+def shares_host(file: Path) -> bool:
+    """Whether the tests of a file load BPF programs or see what others do on this host."""
+    text = file.read_text()
+    return file.parent.name == "launch" or "pytest.mark.bpf" in text or "find_marked" in text
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -79,38 +116,70 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(why)
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may enter: not in pytest's own, which it closes to them whenever it starts."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
 Toolkit = Callable[..., subprocess.CompletedProcess[str]]
+WarmUp = Callable[[Path], Path]
 
 
 @pytest.fixture(scope="session")
-def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a second command finds in the state's cache: this host's facts, and its packages' tools analysed."""
+def warm_up(tmp_path_factory: pytest.TempPathFactory) -> WarmUp:
+    """Give a state folder what a second command finds there: this host's facts, and its packages' tools analysed.
+
+    Finding these out takes more than a second, which hundreds of tests would spend on what others test.
+    """
     from toolkit.host import load_facts
     from toolkit.paths import Paths
-    from toolkit.snapshot.index import load_index
+    from toolkit.snapshot.index import Stored, load_index
 
-    paths = Paths(settings=Path("/nonexistent"), state=tmp_path_factory.mktemp("warm") / "state")
-    load_index(paths)
-    load_facts(paths.facts)
-    return paths.index.parent
+    warm = Paths(settings=Path("/nonexistent"), state=tmp_path_factory.mktemp("warm") / "state")
+    load_index(warm)
+    load_facts(warm.facts)
+    stored = msgspec.msgpack.decode(warm.index.read_bytes(), type=Stored)
+
+    def copy(state: Path) -> Path:
+        there = Paths(settings=warm.settings, state=state)
+        if not there.index.parent.exists():
+            shutil.copytree(warm.index.parent, there.index.parent)
+            state.chmod(0o700)
+            # An index speaks of the state that it was built in, and of that one's snapshot: none.
+            stamps = tuple(replace(one, path=one.path.replace(str(warm.state), str(state))) for one in stored.stamps)
+            there.index.write_bytes(msgspec.msgpack.encode(replace(stored, state=str(state), stamps=stamps)))
+        return state
+
+    return copy
 
 
 @pytest.fixture
-def toolkit(own_home: Path, warm_cache: Path) -> Toolkit:
-    """Run the command `toolkit` as a user would, in a process of its own, and capture what it prints.
+def warm_home(own_home: Path, warm_up: WarmUp) -> Path:
+    """The test's own home, where a command has run before."""
+    _prepare(own_home, warm_up)
+    return own_home
 
-    It is not the user's first one, which takes a second longer: there are hundreds of these tests.
-    """
-    cache = own_home / "toolkit" / "state" / "cache"
+
+def _prepare(home: Path, warm_up: WarmUp) -> None:
+    warm_up(home / "toolkit" / "state")
+    (home / "toolkit").chmod(0o700)
+    calm = home / "toolkit" / "policy.yaml"
+    if not calm.exists():  # other tests keep this machine busy
+        calm.write_text("pressure: 100\n")
+
+
+@pytest.fixture
+def toolkit(own_home: Path, warm_up: WarmUp) -> Toolkit:
+    """Run the command `toolkit` as a user would, in a process of its own, and capture what it prints."""
 
     def run(
         *arguments: str, environ: dict[str, str] | None = None, seconds: float = 60
     ) -> subprocess.CompletedProcess[str]:
-        if not cache.exists():
-            shutil.copytree(warm_cache, cache)
-        calm = own_home / "toolkit" / "policy.yaml"
-        if not calm.exists():  # other tests keep this machine busy
-            calm.write_text("pressure: 100\n")
+        _prepare(own_home, warm_up)
         return subprocess.run(
             [sys.executable, "-m", "toolkit", *arguments],
             cwd=ROOT,
@@ -118,6 +187,7 @@ def toolkit(own_home: Path, warm_cache: Path) -> Toolkit:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="backslashreplace",  # what a tool tells of others' programs may be no UTF-8
             timeout=seconds,
             check=False,
         )

@@ -8,6 +8,7 @@ import pytest
 from tests.support.samples import make_facts, make_variant, requirement
 from toolkit.answers import DECIDERS
 from toolkit.compat import judge
+from toolkit.mending import FORBIDDEN_FIX, KPROBES_FIX, OTHER_RELEASE
 from toolkit.model import Analysis, Engine, EngineFact, Fact, Facts, NeedKind, Status, Variant, Verdict
 from toolkit.versions import parse_version
 
@@ -251,8 +252,8 @@ def test_a_counter_is_one_that_opens_or_else_one_whose_pmu_is_listed(
     ("need", "fix"),
     [
         ("kprobe:xfs_file_read_iter", "modprobe xfs"),
-        ("kprobe:ext4_gone", ""),
-        ("kprobe:gone", ""),
+        ("kprobe:ext4_gone", OTHER_RELEASE),
+        ("kprobe:gone", OTHER_RELEASE),
         ("fentry:__xfs_gone", "modprobe xfs"),
         ("tracepoint:kvm:kvm_exit", "modprobe kvm"),
     ],
@@ -431,3 +432,52 @@ def test_a_python_module_comes_in_a_package(distribution: str, fix: str) -> None
     facts = make_facts(distribution=distribution, looked={"python_module:elftools": False})
     (reason,) = judge(variant, facts).reasons
     assert (reason.text, reason.fix) == ("there is no Python module elftools", fix)
+
+
+def test_what_draws_on_a_terminal_cannot_be_recorded() -> None:
+    verdict = judge(make_variant("bcc/x", requirement("terminal")), make_facts())
+    assert verdict.status is Status.BLOCKED
+    assert "start its file by itself" in verdict.reasons[0].fix
+
+
+def test_of_two_ways_the_fix_that_does_something_is_told() -> None:
+    variant = make_variant("a/b", requirement("fentry:vfs_read", "kprobe:vfs_read"))
+    complete = {"FUNCTION_TRACER": "y", "DYNAMIC_FTRACE_WITH_DIRECT_CALLS": "y", "DEBUG_INFO_BTF": "y", "KPROBES": "n"}
+    config = Fact(value={f"CONFIG_{name}": value for name, value in complete.items()})
+    facts = make_facts(**{**NO_KPROBES, **NO_FENTRY, "config": config})
+    assert [reason.fix for reason in judge(variant, facts).reasons] == [KPROBES_FIX]
+    alone = make_variant("a/b", requirement("fentry:vfs_read"))
+    assert [reason.fix for reason in judge(alone, facts).reasons] == [FORBIDDEN_FIX]
+
+
+def test_of_a_program_that_is_not_there_no_function_is_missed() -> None:
+    variant = make_variant("a/b", requirement("program:/opt/x"), requirement("uprobe:/opt/x:f"))
+    facts = make_facts(looked={"program:/opt/x": False, "uprobe:/opt/x:f": False})
+    assert reasons(variant, facts) == "there is no program or library /opt/x"
+
+
+@pytest.mark.parametrize(
+    "need",
+    [
+        *("tracepoint:a:b", "raw_tracepoint:a_b", "kprobe:gone", "fentry:gone", "kernel_symbol:gone", "platform:Intel"),
+        *("perf_event:hardware:cache-misses", "file:/sys/devices/x", "file:/sys/kernel/tracing/kprobe_events"),
+        *(
+            "user_header:/x/variables.h",
+            "uprobe:libc:f",
+            "program:x",
+            "helper:bpf_override_return",
+            "config:CONFIG_NUMA",
+        ),
+    ],
+)
+def test_every_reason_says_what_helps(need: str) -> None:
+    looked = dict.fromkeys((need, "platform:Intel"), False)
+    facts = make_facts(
+        looked=looked,
+        kprobes=Fact(value=False) if "kprobe_events" in need else Fact(value=True),
+        counters=Fact(value=frozenset[str]()),
+        config=Fact(value={"CONFIG_KALLSYMS_ALL": "y"}),
+    )
+    verdict = judge(make_variant("a/b", requirement(need)), facts)
+    assert verdict.status is Status.BLOCKED
+    assert [reason for reason in verdict.reasons if not reason.fix] == []

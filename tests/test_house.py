@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "answers",
         "outside",
         "mending",
+        "options",
         "versions",
         "troubles",
         "alternatives",
@@ -133,7 +134,7 @@ def test_only_few_modules_start_processes() -> None:
         or (isinstance(node, ast.ImportFrom) and node.module in starters)
         or (isinstance(node, ast.Attribute) and ast.unparse(node) in starters | {"os.fork"})
     }
-    assert found == {"command", "launch.detach", "launch.keeper", "launch.warden", "launch.workload"}
+    assert found == {"command", "launch.detach", "launch.keeper", "launch.second", "launch.warden", "launch.workload"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
@@ -165,11 +166,21 @@ def test_no_shell_is_ever_asked() -> None:
     assert [path for path in MODULES if "shell=True" in path.read_text()] == []
 
 
-def test_listing_loads_nothing_that_it_does_not_use() -> None:
+def find_loaded(module: str, heavy: tuple[str, ...]) -> str:
+    """Those of the heavy modules that are loaded with one of ours, as a list's text."""
     import subprocess
     import sys
 
-    heavy = ("yaml", "elftools", "requests", "git", "tuf", "rich", "toolkit.analysis", "toolkit.launch.supervise")
-    code = f"import sys, toolkit.cli.app, toolkit.cli.list; print([m for m in {heavy!r} if m in sys.modules])"
+    code = f"import sys, toolkit.cli.app, {module}; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    return done.stdout.strip()
+
+
+def test_listing_loads_nothing_that_it_does_not_use() -> None:
+    heavy = ("yaml", "elftools", "requests", "git", "tuf", "rich", "toolkit.analysis", "toolkit.launch.supervise")
+    assert find_loaded("toolkit.cli.list", heavy) == "[]"
+
+
+def test_a_tool_waits_for_nothing_that_only_watches_it() -> None:
+    heavy = ("yaml", "toolkit.cli.sinks", "toolkit.output", "toolkit.launch.meter")
+    assert find_loaded("toolkit.cli.run", heavy) == "[]"

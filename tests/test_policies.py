@@ -51,6 +51,13 @@ def test_rules_are_read_in_their_order_with_their_names(tmp_path: Path) -> None:
     assert policy.caps == Caps(duration=300)
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# default: deny\n", "{}\n"])
+def test_one_that_says_nothing_lets_nothing_run(tmp_path: Path, text: str) -> None:
+    with pytest.raises(PolicyError, match="says nothing") as caught:
+        load_policy(write(tmp_path, text))
+    assert caught.value.fix == "write `default: allow` or `default: deny` into it"
+
+
 @pytest.mark.parametrize(
     ("text", "where"),
     [
@@ -105,12 +112,9 @@ def test_one_in_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> Non
 
 
 @pytest.mark.root
-def test_one_that_this_user_cannot_see_is_not_taken_for_none(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
+def test_one_that_this_user_cannot_see_is_not_taken_for_none(open_folder: Path) -> None:
+    closed = open_folder / "closed"
     closed.mkdir(mode=0o700)
-    for parent in (tmp_path, *tmp_path.parents):
-        if parent.stat().st_uid == 0 and parent.parts[-1].startswith("pytest"):
-            parent.chmod(0o755)
     os.seteuid(65534)
     try:
         with pytest.raises(PolicyError, match="Permission denied"):

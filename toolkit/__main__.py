@@ -1,5 +1,17 @@
-"""`python -m toolkit` is the command `toolkit`."""
+"""`python -m toolkit` and the installed command: ^C ends it without a traceback even while it is still loaded."""
 
-from toolkit.cli.app import main
+import sys
 
-main()
+
+def main() -> None:
+    """Load the command line and run it."""
+    try:
+        from toolkit.cli.app import main as run_command
+
+        run_command()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -10,8 +10,17 @@ import fnmatch
 from collections.abc import Callable, Set
 
 from toolkit.answer import MET, WILDCARD, Answer, in_set, match_any
-from toolkit.mending import KPROBES_FIX, OTHER_RELEASE, TRACEFS_FIX, header_fix
+from toolkit.mending import (
+    COUNTERS_FIX,
+    KPROBES_FIX,
+    OTHER_RELEASE,
+    TERMINAL_FIX,
+    TRACEFS_FIX,
+    fentry_fix,
+    header_fix,
+)
 from toolkit.model import Engine, Fact, Facts, Need, NeedKind
+from toolkit.options import HELPERS, answer_option, find_unset, is_unset, set_fix
 from toolkit.outside import answer_file, answer_looked, answer_platform
 from toolkit.versions import engine_version, find_missing_engine, parse_version
 
@@ -31,9 +40,14 @@ def _tracepoint(need: Need, facts: Facts) -> Answer:
 
 
 def _with_module(missing: Answer, need: Need, facts: Facts) -> Answer:
-    """What is missing, with the command that loads the module that it is likely to be in."""
+    """What is missing, with the command that loads the module that it is likely to be in, or the option that it is."""
     module = find_loadable(need, facts)
-    return Answer(missing.met, missing.cause, f"modprobe {module}") if module else missing
+    if module:
+        return Answer(missing.met, missing.cause, f"modprobe {module}")
+    option = find_unset(need.name, facts)
+    if option:
+        return Answer(missing.met, f"{missing.cause} ({option} is not set)", set_fix(option))
+    return Answer(missing.met, missing.cause, missing.fix or OTHER_RELEASE)
 
 
 def find_loadable(need: Need, facts: Facts) -> str:
@@ -65,7 +79,7 @@ def _raw_tracepoint(need: Need, facts: Facts) -> Answer:
         return Answer(None, f"tracefs does not show bare tracepoints such as {need.name}")
     if match_any(f"*:{need.name}", facts.tracepoints.value):
         return MET
-    return Answer(False, f"this kernel has no tracepoint {need.name}")
+    return _with_module(Answer(False, f"this kernel has no tracepoint {need.name}"), need, facts)
 
 
 def _tp_btf(need: Need, facts: Facts) -> Answer:
@@ -89,7 +103,7 @@ def _kprobe(need: Need, facts: Facts) -> Answer:
 
 def _fentry(need: Need, facts: Facts) -> Answer:
     if facts.fentry.value is False:
-        return Answer(False, f"fentry programs are refused here ({facts.fentry.origin})")
+        return Answer(False, f"fentry programs are refused here ({facts.fentry.origin})", fentry_fix(facts))
     if facts.fentry.value is None:
         return Answer(None, facts.fentry.unknown)
     if not need.name:
@@ -145,16 +159,12 @@ def _raw_argument(event: str, argument: str, facts: Facts) -> Answer:
 
 
 def _feature(need: Need, facts: Facts) -> Answer:
-    option = HELPER_OPTIONS.get(need.name, "")
-    if option and facts.config.value is not None and facts.config.value.get(option, "n") != "y":
-        return Answer(False, f"this kernel has no helper {need.name} ({option} is not set)")
+    option = HELPERS.get(need.name, "")
+    if option and is_unset(option, facts):
+        return Answer(False, f"this kernel has no helper {need.name} ({option} is not set)", set_fix(option))
     if facts.features.value is None:
         return MET
     return in_set(str(need), facts.features, f"this kernel has no BPF {need.kind.replace('_', ' ')} {need.name}")
-
-
-# Helpers that stand in the enumeration of every kernel, and are compiled into some.
-HELPER_OPTIONS = {"bpf_override_return": "CONFIG_BPF_KPROBE_OVERRIDE"}
 
 
 def _perf_event(need: Need, facts: Facts) -> Answer:
@@ -168,12 +178,12 @@ def _perf_event(need: Need, facts: Facts) -> Answer:
     # The processor's PMU is called cpu, or cpu_core and cpu_atom on hybrids, armv8_pmuv3_0 and kin on Arm.
     if any(one.startswith(("cpu", "armv", "apple_")) for one in facts.pmus.value):
         return MET
-    return Answer(False, NO_COUNTERS)
+    return Answer(False, NO_COUNTERS, COUNTERS_FIX)
 
 
 def _counter(event: str, counters: Fact[frozenset[str]]) -> Answer:
     if not counters.value:
-        return Answer(False, NO_COUNTERS)
+        return Answer(False, NO_COUNTERS, COUNTERS_FIX)
     name = COUNTER_ALIASES.get(event, event)
     return MET if not name or name in counters.value else Answer(False, f"no hardware counter {name} here")
 
@@ -268,12 +278,19 @@ UNNAMED_MEMBER = "__filename_head"
 
 
 def _kernel_symbol(need: Need, facts: Facts) -> Answer:
+    unset = is_unset(ALL_SYMBOLS, facts)
     if facts.symbols.known:
-        return in_set(need.name, facts.symbols, f"kallsyms has no {need.name} (CONFIG_KALLSYMS_ALL is not set?)")
-    config = facts.config.value
-    if config is not None and config.get("CONFIG_KALLSYMS_ALL", "n") != "y":
-        return Answer(False, f"kallsyms has no data symbols such as {need.name} (CONFIG_KALLSYMS_ALL is not set)")
+        found = in_set(need.name, facts.symbols, f"kallsyms has no {need.name}")
+        if found.met or not unset:
+            return found if found.met else _with_module(found, need, facts)
+        return Answer(False, f"{found.cause} ({ALL_SYMBOLS} is not set)", set_fix(ALL_SYMBOLS))
+    if unset:
+        cause = f"kallsyms has no data symbols such as {need.name} ({ALL_SYMBOLS} is not set)"
+        return Answer(False, cause, set_fix(ALL_SYMBOLS))
     return Answer(None, facts.symbols.unknown)
+
+
+ALL_SYMBOLS = "CONFIG_KALLSYMS_ALL"
 
 
 def _engine(need: Need, facts: Facts) -> Answer:
@@ -295,6 +312,15 @@ def _engine(need: Need, facts: Facts) -> Answer:
 
 
 _OTHER_RELEASE = "take the tool of the release that fits the engine here: `toolkit sync` fetches it"
+
+
+def _option(need: Need, facts: Facts) -> Answer:
+    return answer_option(need.name, facts)
+
+
+def _terminal(_: Need, __: Facts) -> Answer:
+    """What a tool prints is recorded: it goes into a pipe, whatever host it is."""
+    return Answer(False, "it draws on a terminal, and what it prints is recorded instead", TERMINAL_FIX)
 
 
 DECIDERS: dict[NeedKind, Callable[[Need, Facts], Answer]] = {
@@ -325,6 +351,8 @@ DECIDERS: dict[NeedKind, Callable[[Need, Facts], Answer]] = {
     NeedKind.USER_HEADER: answer_looked,
     NeedKind.HEADER_TEXT: answer_looked,
     NeedKind.PROGRAM: answer_looked,
+    NeedKind.CONFIG: _option,
+    NeedKind.TERMINAL: _terminal,
     NeedKind.FILE: answer_file,
     NeedKind.PYTHON_MODULE: answer_looked,
     NeedKind.PLATFORM: answer_platform,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from toolkit.model import Value
 
 # A command here answers a question ("which version?"); what a user's shell happens to export must not change the
 # answer, and LC_ALL=C keeps messages in the language that we parse.
@@ -15,8 +16,7 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "
 Process = subprocess.Popen[bytes]
 
 
-@dataclass(frozen=True)
-class Captured:
+class Captured(Value, frozen=True, kw_only=False):
     """What a command printed; `status` is None when it could not be started or did not end in time."""
 
     status: int | None

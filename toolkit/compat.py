@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from toolkit.answer import MET, Answer
 from toolkit.answers import answer_need
+from toolkit.mending import VAGUE
 from toolkit.model import (
     ATTACH_KINDS,
     Engine,
@@ -54,7 +55,8 @@ def _find_newer_release(variant: Variant, facts: Facts) -> Reason | None:
         return None
     need = Need(kind=NeedKind.ENGINE, name=variant.found.made_for)
     here = ".".join(map(str, have))
-    return Reason(text=f"it is part of {engine} {made_for}, newer than the engine here ({here})", need=need)
+    text = f"it is part of {engine} {made_for}, newer than the engine here ({here})"
+    return Reason(text=text, fix=f"upgrade {engine}, or take the tool of a release that fits it", need=need)
 
 
 def find_missing_rights(facts: Facts) -> Reason | None:
@@ -102,7 +104,7 @@ def _judge_requirements(variant: Variant, facts: Facts) -> Verdict:
         place.append((_spokesman(requirement), answer))
     known = {status: _list_known(variant, facts, status) for status in (Status.BLOCKED, Status.PARTIAL, Status.UNKNOWN)}
     if blocked or known[Status.BLOCKED]:
-        return _blocked(*_fold(blocked), *map(_tell, known[Status.BLOCKED]))
+        return _blocked(*_fold(_without_echoes(blocked)), *map(_tell, known[Status.BLOCKED]))
     if unknown or known[Status.UNKNOWN]:
         reasons = (
             *_fold(unknown),
@@ -153,7 +155,9 @@ def answer_requirement(requirement: Requirement, facts: Facts) -> Answer:
     if any(answer.met for answer in answers):
         return MET
     causes = dict.fromkeys(answer.cause for answer in answers if answer.cause)
-    fixes = dict.fromkeys(answer.fix for answer in answers if answer.fix)
+    fixes = sorted(
+        (answer.fix for answer in answers if answer.fix), key=lambda fix: VAGUE.index(fix) if fix in VAGUE else -1
+    )
     met = None if any(answer.met is None for answer in answers) else False
     return Answer(met, "; and ".join(causes), next(iter(fixes), ""))
 
@@ -175,6 +179,13 @@ def _fold(misses: list[tuple[Need, Answer]]) -> tuple[Reason, ...]:
         wanted = "" if all(_is_said(name, cause) for name in names) else f"; wanted: {', '.join(names[:3])}{more}"
         reasons.append(Reason(text=cause + wanted, fix=fix, need=needs[0]))
     return tuple(reasons)
+
+
+def _without_echoes(misses: list[tuple[Need, Answer]]) -> list[tuple[Need, Answer]]:
+    """What is missing, but for the functions of a file that is itself not there."""
+    files = tuple(f"{need.name}:" for need, _ in misses if need.kind is NeedKind.PROGRAM)
+    traced = (NeedKind.UPROBE, NeedKind.USDT)
+    return [(need, answer) for need, answer in misses if need.kind not in traced or not need.name.startswith(files)]
 
 
 def _is_said(name: str, cause: str) -> bool:

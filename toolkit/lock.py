@@ -13,6 +13,7 @@ from toolkit.errors import StateError
 from toolkit.paths import advise_writing, make_folder
 
 POLL = 0.1  # seconds between two tries
+HOLDER = 20  # bytes of the file that say who holds it
 
 
 class Busy(StateError):
@@ -33,8 +34,8 @@ def hold_lock(path: Path, seconds: float, busy: str = "is changing the snapshots
     try:
         _wait_for(descriptor, busy, time.monotonic() + seconds)
         with suppress(OSError):  # on a full disk the lock holds all the same; only its holder has no name
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            # Always as long: ext4 writes a file to the disk that was made empty and filled again, which takes 5 ms.
+            os.pwrite(descriptor, f"{os.getpid():<{HOLDER}}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -47,7 +48,7 @@ def _wait_for(descriptor: int, busy: str, end: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= end:
-                holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+                holder = os.pread(descriptor, HOLDER, 0).decode("ascii", "replace").strip() or "unknown"
                 raise Busy(
                     f"another toolkit (process {holder}) {busy}",
                     fix=f"wait for it, or look at it: ps -fp {holder}",

@@ -1,8 +1,8 @@
 """Every type that two rooms of this house share: frozen, small, and importing nothing of ours.
 
-Read it top to bottom and you know the domain: what a person asks for (Tool), what can be started (Variant), what
-that needs (Requirement), what this host offers (Facts), and what follows (Verdict). What is
-done about it (Plan, Result) is in `runs`. Times are seconds and sizes are bytes unless a name says otherwise.
+Read it top to bottom and you know the domain: what a person asks for (Tool), what can be started (Variant), what that
+needs (Requirement), what this host offers (Facts), and what follows (Verdict). What is done about it is in `runs`.
+Times are seconds and sizes are bytes unless a name says otherwise.
 """
 
 from __future__ import annotations
@@ -121,6 +121,8 @@ class NeedKind(StrEnum):
     ENGINE = "engine"  # name: engine, engine>=version, or engine<version
     PROGRAM = "program"  # an executable or library that is traced or called: a path, or a name for $PATH
     HEADER_TEXT = "header_text"  # what a kernel header says: linux/minmax.h:BUILD_BUG_ON_MSG, or a header's name alone
+    CONFIG = "config"  # an option that the kernel is built with; name: CONFIG_NUMA
+    TERMINAL = "terminal"  # that what it prints goes to a terminal, which it draws on
     FILE = "file"  # a path that it reads: /sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq
     PYTHON_MODULE = "python_module"  # a module that a bcc tool imports: elftools
     PLATFORM = "platform"  # what the hardware or the kernel must be: x86_64, intel; name: machine or vendor
@@ -170,15 +172,12 @@ class Need(Value, frozen=True):
 
 
 class Requirement(Value, frozen=True):
-    """Any one of several needs; `essential` tells whether the variant gives up without it or goes on incomplete.
-
-    What a program needs may depend on its engine's version: it counts from the version `since` on, and before `until`.
-    """
+    """Any one of several needs; `essential` tells whether the variant gives up without it or goes on incomplete."""
 
     any_of: tuple[Need, ...]
     essential: bool = True
-    since: str = ""
-    until: str = ""
+    since: str = ""  # the first version of its engine that makes it count
+    until: str = ""  # the first that makes it count no more
 
 
 class Arguments(StrEnum):

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from toolkit.answer import MET, Answer
-from toolkit.mending import looked_fix
-from toolkit.model import Facts, Need, NeedKind
+from toolkit.mending import HARDWARE_FIX, KPROBES_FIX, looked_fix
+from toolkit.model import LOOKED_KINDS, Facts, Need, NeedKind, Variant
+
+
+def find_outside(variants: Iterable[Variant]) -> tuple[Need, ...]:
+    """What variants need outside of the kernel, each need once."""
+    needs = (need for variant in variants for need in list_needs(variant))
+    return tuple(dict.fromkeys(need for need in needs if need.kind in LOOKED_KINDS and need.name))
+
+
+def list_needs(variant: Variant) -> Iterator[Need]:
+    """Every need that a verdict on a variant asks of: those of its requirements, and of its known troubles."""
+    for requirement in variant.analysis.requirements:
+        yield from requirement.any_of
+    for trouble in variant.troubles:
+        yield from (*trouble.has, *trouble.lacks)
 
 
 def answer_looked(need: Need, facts: Facts) -> Answer:
@@ -26,7 +42,8 @@ def answer_file(need: Need, facts: Facts) -> Answer:
     known = {"kprobe_events": facts.kprobes, "uprobe_events": facts.uprobes}.get(name)
     if known is None or not known.known:
         return answer_looked(need, facts)
-    return MET if known.value else Answer(False, f"there is no file {need.name}")
+    fix = KPROBES_FIX if name == "kprobe_events" else ""
+    return MET if known.value else Answer(False, f"there is no file {need.name}", fix)
 
 
 def answer_platform(need: Need, facts: Facts) -> Answer:
@@ -35,7 +52,7 @@ def answer_platform(need: Need, facts: Facts) -> Answer:
         return answer_looked(need, facts)
     if need.name == facts.machine:
         return MET
-    return Answer(False, f"it is for {need.name}, and this is {facts.machine}")
+    return Answer(False, f"it is for {need.name}, and this is {facts.machine}", HARDWARE_FIX)
 
 
 MACHINES = frozenset({"x86_64", "i686", "aarch64", "armv7l", "ppc64le", "s390x", "riscv64", "loongarch64"})

@@ -65,7 +65,10 @@ def _read(file: Path) -> Policy:
     from toolkit.documents import convert_entry, list_entries, point_at, read_entries
 
     given: dict[str, object] = {}
-    for entry in read_entries(file):
+    entries = read_entries(file)
+    if not entries:  # as after a crash or on a full disk: to let everybody run everything has to be said
+        raise PolicyError(f"the policy {file} says nothing", fix="write `default: allow` or `default: deny` into it")
+    for entry in entries:
         if entry.key == "rules":
             given["rules"] = tuple(_read_rule(one) for one in list_entries(entry))
         elif entry.key in KINDS:

@@ -21,7 +21,7 @@ _DIAGNOSTIC = re.compile(rb"[^\s:][^:\n]*:\d+:\d+: (warning|remark|note|error|fa
 _INCLUDED = re.compile(rb"(?:In file included|                ) from \S.*[:,]\s*$")
 # The line that a diagnostic is about, and the one below it with the caret; since clang 16 with "   22 | " before them.
 _NUMBERED = re.compile(rb"\s*\d* \| ")
-_CARET = re.compile(rb"[ \t~]*\^[ \t~^]*\s*$")
+_CARET = re.compile(rb"[ \t~]*\^[ \t~^]*+\s*$")
 _COUNTED = re.compile(rb"\d+ warnings? generated\.\s*$")
 # Since 3.12 Python says this of escapes in bcc's scripts, with the line of the script below it.
 _PYTHON = re.compile(rb"/\S+:\d+: (?:Syntax|Deprecation|PendingDeprecation|Future|Resource)Warning: ")

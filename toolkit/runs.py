@@ -43,6 +43,7 @@ class Enforcement(Value, frozen=True):
     means: Means = Means.WATCHING
     folders: dict[str, str] = {}  # by controller: the cgroup below which a run gets one of its own
     why: str = ""  # there is no better one
+    unmetered: str = ""  # why nobody can tell what its BPF programs cost, so that nothing holds the limit of that
 
 
 class Form(StrEnum):
@@ -76,6 +77,9 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"  # a person or a signal to toolkit ended it
     OUTPUT_CLOSED = "output closed"  # nobody reads what it prints any more
     FAILED = "failed"  # toolkit could not run it
+
+
+NOBODY_READS = "nobody reads its output any more"  # the detail of OUTPUT_CLOSED when a reader left, as `head` does
 
 
 class Cost(Value, frozen=True):
@@ -118,6 +122,7 @@ class Result(Value, frozen=True):
     limit: str = ""  # the name of the limit that ended it: "bpf_cost", as in Limits
     unheld: str = ""  # why the means of its plan could not be had: then it was only watched
     accounts: tuple[Account, ...] = ()
+    left: tuple[int, ...] = ()  # processes that could not be killed, because they sleep in the kernel
 
 
 class Observed(StrEnum):

@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -46,7 +47,7 @@ class Way:
 
     def take(self) -> float:
         """Take it, and give the seconds."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _set_aside(self.folder)
         before = self.server.received
         seconds, self.printed = run_timed(self.command)
         self.received = self.server.received - before
@@ -73,11 +74,19 @@ def _measure_against(server: Server, served: Path, runs: int) -> None:
     if not server.round_trip:
         megabytes = f"{own.received / 1e6:9.2f} MB  against {ancestor.received / 1e6:9.2f} MB"
         print_line("  bytes received", f"{megabytes}  ratio {ratio:6.3f}{judge(ratio, BYTES_BUDGET)}")
-        shutil.rmtree(own.folder)
+        _set_aside(own.folder)
         peak, child = find_peak(own.command)
         print_line(
             "  peak memory of the first sync", f"{peak / 1e6:9.1f} MB  and {child / 1e6:.1f} MB of a git below it"
         )
+    for aside in home.glob("aside-*"):
+        shutil.rmtree(aside)
+
+
+def _set_aside(folder: Path) -> None:
+    """Out of the way, to be removed later: ext4 without a journal looks long for an inode after many were freed."""
+    if folder.exists():
+        folder.rename(folder.with_name(f"aside-{time.monotonic_ns()}"))
 
 
 def write_settings(home: Path, server: Server) -> None:

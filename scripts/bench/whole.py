@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-KEPT = {"sync.lock"}  # a lock file that stays, by design
+KEPT = {"sync.lock", "journal.lock"}  # lock files that stay, by design
 
 
 @dataclass(frozen=True)

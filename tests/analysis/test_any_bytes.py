@@ -98,3 +98,28 @@ def test_every_packaged_tool_can_be_read_and_attaches_something_that_is_needed()
     read = {one.stem: analyze(one.engine, Path(one.path).read_bytes(), one.stem) for one in found}
     assert {stem: one.problem for stem, one in read.items() if one.problem} == {}
     assert [one.stem for one in found if one.engine is Engine.NATIVE and not read[one.stem].probes] == []
+
+
+# Files on which a reader that looks at everything behind each place would take minutes to days.
+TEXTS_THAT_TAKE_LONG = {
+    "blank lines": (Engine.SHELL, b"#!/bin/sh\n" + b"\n" * 200_000),
+    "blanks": (Engine.SHELL, b"#!/bin/sh\n" + b" \t" * 100_000),
+    "a wide comment": (Engine.BPFTRACE, b"// a" + b" " * 60_000 + b"b\nkprobe:f { exit(); }"),
+    "a wide docstring": (Engine.BCC, b'"""a' + b" " * 60_000 + b'b"""'),
+    "brackets": (
+        Engine.BCC,
+        b'from bcc import BPF\nb = BPF(text="")\nb.attach_kprobe(event_re="' + b"[" * 70_000 + b'")',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS_THAT_TAKE_LONG)
+def test_time_is_in_proportion_to_the_file(name: str) -> None:
+    engine, data = TEXTS_THAT_TAKE_LONG[name]
+    assert "could not be read" not in analyze(engine, data).problem
+
+
+def test_of_a_tool_that_attaches_without_end_not_all_pairs_are_compared() -> None:
+    tries = (f'try:\n  b.attach_kprobe(event="f{n}")\nexcept: b.attach_kprobe(event="g{n}")\n' for n in range(700))
+    read = bcc.analyze(('from bcc import BPF\nb = BPF(text="int f;")\n' + "".join(tries)).encode())
+    assert "f99" in {need.name for need in read.probes}

@@ -469,5 +469,22 @@ def test_every_python_tool_of_the_bpfcc_package_can_be_read() -> None:
 
 def test_comments_that_never_end_are_read_once_each() -> None:
     # Quadratic reading of this took minutes; a text of ours never looks like it, a hostile one may.
-    text = b'from bcc import BPF\nBPF(text="""' + b"/* " * 80_000 + b'""")\n'
+    text = b'from bcc import BPF\nBPF(text="""' + b"/* " * 25_000 + b'""")\n'
     assert analyze(Engine.BCC, text).problem == ""
+
+
+def test_what_draws_on_a_terminal_needs_one() -> None:
+    text = b"import curses\nfrom bcc import BPF\nBPF(text='int f;')\ncurses.wrapper(print)\n"
+    assert "terminal" in essential(analyze(Engine.BCC, text))
+
+
+def test_a_helper_of_few_kernels_is_seen_in_texts_that_are_put_together_at_run_time() -> None:
+    text = b"from bcc import BPF\nclass Tool:\n  def f(self):\n    return 'bpf_override_return(ctx, %s);' % self.x\n"
+    assert "helper:bpf_override_return" in essential(analyze(Engine.BCC, text))
+
+
+def test_a_tool_that_looks_for_processes_goes_on_without_any() -> None:
+    text = (
+        b"from bcc import BPF, USDT\nopen('/proc/%d/comm' % 1)\nUSDT(pid=1)\nP('java', ['java'])\nP('tcl', ['tclsh'])\n"
+    )
+    assert optional(analyze(Engine.BCC, text)) == ["usdt:java | usdt:tclsh"]

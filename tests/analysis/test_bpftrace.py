@@ -223,3 +223,10 @@ def test_every_program_of_the_bpftrace_package_can_be_read(path: Path) -> None:
     assert found.problem == ""
     assert found.summary != ""
     assert found.probes or "kernel_symbol" in str(essential(found))
+
+
+def test_a_header_of_ones_own_may_define_the_types_that_are_read() -> None:
+    text = "{} uprobe:/opt/bash:f {{ $x = (struct variable *)arg0; print($x->name); }}"
+    own = analyze_bpftrace(text.format('#include "/opt/bash/variables.h"\n').encode())
+    assert "struct_field:variable.name" not in essential(own)
+    assert "struct_field:variable.name" in essential(analyze_bpftrace(text.format("").encode()))

@@ -152,3 +152,17 @@ def test_of_the_functions_in_a_list_any_is_enough_for_versions_that_pass_over_th
 def test_bpftraces_own_events_are_always_there() -> None:
     assert ends("interval:s:1, tracepoint:a:b {}", MIDDLE) == []
     assert ends("interval:s:1 {}", STRICT) == []
+
+
+def test_what_an_author_lets_be_ignored_is_one_of_a_list_since_0_24() -> None:
+    text = (
+        'config = { missing_probes = "ignore" } uprobe:libpthread:f, uprobe:libc:f, uprobe:libc:g { print(1); } END {}'
+    )
+    assert optional(read(text), STRICT) == ["uprobe:libpthread:f | uprobe:libc:f | uprobe:libc:g"]
+    assert optional(read(text), MIDDLE) != optional(read(text), STRICT)
+
+
+def test_a_function_that_must_be_there_is_not_missed_under_another_name() -> None:
+    found = read("kprobe:lookup_fast, kprobe:lookup_fast.constprop.* { print(1); }")
+    assert "kprobe:lookup_fast" in essential(found, STRICT)
+    assert optional(found, STRICT) == []

@@ -20,6 +20,9 @@ def engines(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("body", "engine"),
     [
+        ("interval:s:1 { @ = count(); clear(@); }", "bpftrace>=0.12"),
+        ("interval:s:1 { @[1] = count(); clear(@); }", "bpftrace"),
+        ("interval:s:1 { print(str($1 + 3)); }", "bpftrace>=0.12"),
         ("iter:task_vma { print(1); }", "bpftrace>=0.19"),
         ("iter:task { print(ctx.task.pid); }", "bpftrace>=0.25"),
         ("BEGIN { print(@a[1]); @a[1] = 1; }", "bpftrace>=0.21"),

@@ -349,3 +349,9 @@ def test_another_reader_finds_the_same_programs() -> None:
         tables = (one for one in sections if isinstance(one, SymbolTableSection))
         functions = {symbol.name for table in tables for symbol in table.iter_symbols()}
         assert {program.function for program in found.programs} <= functions - {""}
+
+
+def test_an_option_of_the_kernel_that_libbpf_must_find() -> None:
+    blob = bpf_object((("kprobe/f", "f"),), externs=("CONFIG_NUMA", "LINUX_KERNEL_VERSION", "bpf_other"))
+    found = essential(analyze_elf(native_tool(blob)))
+    assert [one for one in found if one.startswith("config")] == ["config:CONFIG_NUMA"]

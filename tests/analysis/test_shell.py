@@ -81,3 +81,12 @@ def test_debians_wrappers() -> None:
     for path in paths:
         found = analyze(Engine.SHELL, path.read_bytes())
         assert "program:java" in essential(found) or optional(found) == ["usdt:java"], path
+
+
+@pytest.mark.parametrize(
+    ("tool", "probe"), [("ucalls", "function__entry"), ("uflow", "function__entry"), ("ugc", "gc__start")]
+)
+def test_a_python_is_looked_at_for_its_probes(tool: str, probe: str) -> None:
+    found = essential(read(f'#!/bin/bash\n$lib/{tool} -l python "$@"\n'))
+    assert found[2] == "program:python3 | program:python"
+    assert found[3].split(" | ")[0] == f"usdt:python3:python:{probe}"

@@ -12,7 +12,8 @@ import pytest
 from tests.conftest import ROOT, Toolkit
 from tests.support.terminal import open_terminal
 from toolkit.cli.chart import ChartOutlet
-from toolkit.cli.sinks import Tap, never
+from toolkit.cli.events import never
+from toolkit.cli.sinks import Tap
 from toolkit.remarks import Remarks
 from toolkit.runs import Cost, Form, Outcome, Result
 
@@ -79,7 +80,7 @@ def test_in_a_pipe_blocks_come_as_they_are_and_the_map_at_the_end(toolkit: Toolk
 @pytest.mark.packages
 def test_on_a_terminal_the_map_stays_below_what_came_last(toolkit: Toolkit) -> None:
     toolkit("list")  # makes the cache
-    argv = (sys.executable, "-m", "toolkit", "run", "--chart", "-q", "inhouse/runqlat", "1", "3")
+    argv = (sys.executable, "-m", "toolkit", "run", "--chart", "-q", "--bpf-cost", "0", "inhouse/runqlat", "1", "3")
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
     with open_terminal(argv, environ, columns=100, lines=60) as terminal:
         assert terminal.finish() == 0

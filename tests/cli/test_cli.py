@@ -124,7 +124,7 @@ def test_json_has_the_documented_shape(toolkit: Toolkit, arguments: tuple[str, .
     assert document["shape"] == 1
 
 
-def test_a_closed_pipe_is_no_error_message(own_home: Path) -> None:
+def test_a_closed_pipe_is_no_error_message(warm_home: Path) -> None:
     command = f"{sys.executable} -m toolkit list --all --json | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr == ""
@@ -138,7 +138,7 @@ def test_a_umask_that_lets_a_group_write_does_no_harm(own_home: Path) -> None:
     assert (own_home / "toolkit" / "state").stat().st_mode & 0o777 == 0o700
 
 
-def test_arguments_that_are_no_text_are_refused(own_home: Path) -> None:
+def test_arguments_that_are_no_text_are_refused(warm_home: Path) -> None:
     command = f"{sys.executable} -m toolkit run execsnoop $'\\xff\\xfe'"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 125
@@ -152,19 +152,19 @@ def test_settings_that_are_a_fifo_do_not_hang(toolkit: Toolkit, own_home: Path) 
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_standard_streams_are_no_trouble(own_home: Path, closed: str) -> None:
+def test_closed_standard_streams_are_no_trouble(warm_home: Path, closed: str) -> None:
     command = f"{sys.executable} -m toolkit list {closed}"
     assert subprocess.run(["bash", "-c", command], cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode == 0
 
 
-def test_a_full_disk_below_stdout_is_said(own_home: Path) -> None:
+def test_a_full_disk_below_stdout_is_said(warm_home: Path) -> None:
     command = f"{sys.executable} -m toolkit list > /dev/full"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 125
     assert done.stderr == "toolkit: cannot write to stdout: No space left on device\n"
 
 
-def test_the_list_fits_a_narrow_terminal(own_home: Path) -> None:
+def test_the_list_fits_a_narrow_terminal(warm_home: Path) -> None:
     import pty
 
     primary, secondary = pty.openpty()
@@ -206,11 +206,8 @@ def test_tool_names_complete(toolkit: Toolkit) -> None:
 
 
 @pytest.mark.root
-def test_without_root_it_says_what_is_missing_and_what_to_do(own_home: Path) -> None:
-    for folder in (own_home, *own_home.parents):
-        if str(folder).startswith("/tmp/") and folder != Path("/tmp"):
-            folder.chmod(0o755)
-    home = own_home / "nobody"
+def test_without_root_it_says_what_is_missing_and_what_to_do(open_folder: Path) -> None:
+    home = open_folder / "nobody"
     home.mkdir()
     os.chown(home, 65534, 65534)
     environ = {**os.environ, "TOOLKIT_HOME": str(home)}
@@ -282,3 +279,19 @@ def test_a_url_that_would_start_a_program_is_refused(toolkit: Toolkit, own_home:
     assert done.returncode == 1
     assert not (tmp_path / "evil").exists()
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("module", ["toolkit.cli.app", "click", "toolkit.cli.run"])
+def test_an_interrupt_while_it_is_still_loaded_leaves_no_traceback(own_home: Path, module: str) -> None:
+    code = f"""
+import runpy, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["toolkit", "run", "runqlat"]
+runpy.run_module("toolkit", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (130, "")

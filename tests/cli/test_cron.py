@@ -32,7 +32,6 @@ class Night:
         (self.root / "usr/sbin/cron").touch()
         self.acme = Upstream(folder / "acme")
         self.acme.commit({"disk/slowio.bt": script(1)})
-        home.mkdir(mode=0o700)
         self.set_sources("acme", "bcc", "book", "bpftrace")
         # As pip writes it, but for the root, and for what is not installed.
         self.program = folder / "toolkit"
@@ -81,8 +80,8 @@ class Night:
 
 
 @pytest.fixture
-def night(tmp_path: Path, own_home: Path) -> Night:
-    return Night(tmp_path, own_home / "toolkit")
+def night(tmp_path: Path, warm_home: Path) -> Night:
+    return Night(tmp_path, warm_home / "toolkit")
 
 
 @pytest.mark.root

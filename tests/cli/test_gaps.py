@@ -85,7 +85,12 @@ def test_probes_are_not_missed_in_a_run_that_could_not_have_them(changes: dict[s
 
 
 def test_after_too_high_a_cost_the_option_that_allows_it_is_named() -> None:
-    assert "`--bpf-cost 20`" in gaps(outcome=Outcome.LIMIT, limit="bpf_cost")
+    assert "`--bpf-cost 10`" in gaps(outcome=Outcome.LIMIT, limit="bpf_cost")
+
+
+def test_the_cost_that_is_named_would_have_been_enough() -> None:
+    burned = Cost(attached=("a",), run_ns=2_000_000_000)  # in 9 s: 22.2 %
+    assert "`--bpf-cost 45`" in gaps(outcome=Outcome.LIMIT, limit="bpf_cost", cost=burned)
 
 
 def test_limits_of_the_engine_are_those_of_its_environment() -> None:

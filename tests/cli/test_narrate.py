@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import tty
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 
 from tests.support.plans import plan_for
 from tests.support.samples import need
+from tests.support.terminal import open_terminal
+from toolkit.cli.events import write_all
 from toolkit.cli.narrate import describe_cost, describe_end, describe_trouble
-from toolkit.cli.sinks import write_all
+from toolkit.cli.render import wrap_facts
 from toolkit.errors import CannotRun
 from toolkit.launch.guard import check_programs
 from toolkit.model import Analysis
@@ -142,3 +145,31 @@ def test_an_engine_that_others_can_write_is_not_started(tmp_path: os.PathLike[st
     with pytest.raises(CannotRun, match="is not safe to run"):
         check_programs(plan)
     check_programs(msgspec.structs.replace(plan, argv=("/usr/bin/env", "/usr/bin/true")))
+
+
+def test_facts_are_wrapped_below_each_other_but_for_what_may_be_copied() -> None:
+    facts = (
+        "held by    one two three four five six seven eight nine ten",
+        "command    /usr/bin/one " + "x" * 60,
+        "why        x",
+    )
+    assert list(wrap_facts(facts, 11, 41)) == [
+        "held by    one two three four five six",
+        "           seven eight nine ten",
+        facts[1],
+        "why        x",
+    ]
+    assert list(wrap_facts(facts, 11, None)) == list(facts)
+
+
+def test_a_refusal_is_wrapped_on_a_terminal_and_a_path_in_it_stays_whole(own_home: Path) -> None:
+    path = "/" + "x" * 90
+    command = (sys.executable, "-m", "toolkit", "recordings", "show", f"{'word ' * 20}{path}")
+    with open_terminal(command, os.environ, columns=60) as terminal:
+        assert terminal.finish() == 125
+    told = terminal.raw.decode().replace("\r\n", "\n")
+    assert told.startswith("toolkit: there is no recording 'word word word")
+    first, second, *rest = told.splitlines()
+    assert len(first) <= 60
+    assert second.startswith("         word word")
+    assert f"         {path}'" in rest

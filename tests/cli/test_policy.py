@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.root, pytest.mark.bpf, pytest.mark.bpftrace]
 POLICY = """\
 pressure: 100
 force: never
-caps: {duration: 5, bpf_cost: 3}
+caps: {duration: 2, bpf_cost: 3}
 rules:
   nobody-sees-files:
     users: [nobody]
@@ -29,7 +29,7 @@ rules:
     deny: true
   sre:
     users: [root]
-    caps: {duration: 4}
+    caps: {duration: 1}
 """
 
 
@@ -75,17 +75,17 @@ def test_a_variant_that_may_not_run_is_passed_over_for_one_that_may(toolkit: Too
 def test_no_option_goes_over_a_cap(toolkit: Toolkit, policy: Path) -> None:
     done = toolkit("run", "--dry-run", "--json", "-d", "600", "inhouse/execsnoop")
     plan = json.loads(done.stdout)
-    assert plan["deadline"] == 4
+    assert plan["deadline"] == 1
     assert not plan.get("asked")
-    assert "the policy of this host caps this run at 4 s" in done.stderr
+    assert "the policy of this host caps this run at 1 s" in done.stderr
     assert read_audit(policy) == []
     ended = toolkit("run", "-d", "600", "inhouse/execsnoop", environ={"SUDO_UID": "1"})
     assert ended.returncode == 124
-    assert "the limit of 5 s was reached" in ended.stderr
+    assert "the limit of 2 s was reached" in ended.stderr
     (line,) = read_audit(policy)
     assert line["decision"] == "allowed"
     assert isinstance(line["limits"], dict)
-    assert (line["limits"]["duration"], line["limits"]["bpf_cost"]) == (5, 3)
+    assert (line["limits"]["duration"], line["limits"]["bpf_cost"]) == (2, 3)
 
 
 def test_force_is_refused_where_the_policy_says_so(toolkit: Toolkit, policy: Path) -> None:
@@ -107,7 +107,7 @@ def test_check_shows_the_decision_and_why(toolkit: Toolkit, policy: Path) -> Non
     allowed = toolkit("policy", "check", "root", "inhouse/execsnoop")
     assert allowed.returncode == 0
     assert "rule sre" in allowed.stdout
-    assert "duration 4, bpf_cost 3" in allowed.stdout
+    assert "duration 1, bpf_cost 3" in allowed.stdout
     assert "3 rules" in toolkit("policy", "check").stdout
     assert "there is no user 'nope'" in toolkit("policy", "check", "nope", "execsnoop").stderr
 
@@ -185,3 +185,10 @@ def test_a_trial_is_held_to_the_policy_and_written_down(toolkit: Toolkit, policy
     assert "rule nobody-sees-files" in trial["reason"]
     (line,) = read_audit(policy)
     assert (line["decision"], line["variant"]) == ("refused", "inhouse/opensnoop")
+
+
+def test_a_policy_is_shown_so_that_nothing_in_it_is_invisible(toolkit: Toolkit, policy: Path) -> None:
+    policy.write_text('rules:\n  one: {tools: ["*snoop"], arguments: ["", "-p *"]}\n')
+    shown = toolkit("policy", "check").stdout.splitlines()
+    assert shown[0].endswith("is good: 1 rule, the first that fits decides; else allow.")
+    assert shown[1] == "  one  allow everybody: tools *snoop; arguments none -p *"

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Toolkit
-from tests.launch.test_supervise import find_marked, wait_until
+from tests.support.processes import find_marked
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.root, pytest.mark.bpf, pytest.mark.bpftrace]
 
@@ -86,7 +87,7 @@ def test_a_detached_run_is_listed_followed_and_stopped(toolkit: Toolkit, home: P
 
 
 def test_who_follows_a_run_to_its_end_gets_all_of_it_and_its_status(toolkit: Toolkit, home: Path) -> None:
-    name = detach(toolkit, "-d", "3")
+    name = detach(toolkit, "-d", "1.5")
     done = toolkit("attach", "--quiet", name)
     assert done.returncode == 0
     recording = home / "state" / "recordings" / name
@@ -98,7 +99,7 @@ def test_who_follows_a_run_to_its_end_gets_all_of_it_and_its_status(toolkit: Too
 
 
 def test_following_as_json_ends_with_the_result(toolkit: Toolkit) -> None:
-    name = detach(toolkit, "-d", "2")
+    name = detach(toolkit, "-d", "1.5")
     events = [json.loads(line) for line in toolkit("attach", "--json", name).stdout.splitlines()]
     assert {event["event"] for event in events} == {"output", "result"}
     assert events[-1]["result"]["outcome"] == "duration"
@@ -125,7 +126,7 @@ def test_a_launcher_that_was_killed_is_said_to_have_died(toolkit: Toolkit) -> No
         assert follower.returncode == 125
         assert f"the launcher of {name} died" in told
     assert json.loads(toolkit("ps", "--json").stdout)["runs"] == []
-    assert wait_until(lambda: find_marked(SCRIPT) == [], 10)
+    assert wait_until(lambda: find_marked(SCRIPT) == [])
 
 
 def test_a_detached_run_that_is_refused_says_why_and_its_status(toolkit: Toolkit, home: Path) -> None:
@@ -172,7 +173,7 @@ def test_stop_wants_names_or_all(toolkit: Toolkit) -> None:
     assert "no run 'nothing' is on" in missing.stderr
 
 
-def test_a_run_in_the_foreground_is_stopped_too_and_says_so(toolkit: Toolkit) -> None:
+def test_a_run_in_the_foreground_is_stopped_too_and_says_so(toolkit: Toolkit, warm_home: Path) -> None:
     command = [sys.executable, "-m", "toolkit", "run", "--force", "inhouse/execsnoop"]
     run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     read_until(run, "TIME")

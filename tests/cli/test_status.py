@@ -51,35 +51,43 @@ def test_what_is_not_known_is_not_shown_as_a_figure() -> None:
     assert "BPF unknown" in line
 
 
-def test_it_stands_below_the_output_and_nothing_of_it_stays() -> None:
-    code = "import time\nprint('first')\ntime.sleep(2.3)\nprint('second')\ntime.sleep(1.5)\nprint('third')"
-    with show(code) as terminal:
+def wait_for(file: Path) -> str:
+    """Code of a tool that waits until the test makes this file."""
+    return f"import os, time\nwhile not os.path.exists({str(file)!r}): time.sleep(0.02)\n"
+
+
+def test_it_stands_below_the_output_and_nothing_of_it_stays(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    with show(f"print('first')\n{wait_for(first)}print('second')\n{wait_for(second)}print('third')") as terminal:
         terminal.wait_until(lambda: len(terminal.lines) == 2 and "probes" in terminal.lines[1])
         assert terminal.lines[0] == "first"
+        first.touch()
         terminal.wait_until(lambda: "second" in terminal.lines and "probes" in terminal.lines[-1])
+        second.touch()
         assert terminal.finish() == 0
         assert terminal.lines == ["first", "second", "third", "END ended folded 0 kept 0"]
         assert terminal.shows_cursor
 
 
 def test_a_line_that_is_not_ended_is_not_torn() -> None:
-    with show("import time\nprint('half', end='')\ntime.sleep(2.5)\nprint(' whole')") as terminal:
+    with show("import time\nprint('half', end='')\ntime.sleep(1.5)\nprint(' whole')") as terminal:
         assert terminal.finish() == 0
         assert terminal.raw.startswith(b"half whole")
 
 
 @pytest.mark.parametrize("command", ["\\x1b[H\\x1b[2J", "\\x1bc", "\\x1b[?1049h"])
 def test_a_tool_that_commands_the_screen_has_it_for_itself(command: str) -> None:
-    with show(f"import time\nprint('{command}mine')\ntime.sleep(2.5)") as terminal:
+    with show(f"import time\nprint('{command}mine')\ntime.sleep(1.5)") as terminal:
         assert terminal.finish() == 0
         assert b"mine" in terminal.raw
         assert b"probes" not in terminal.raw
 
 
-def test_a_narrow_terminal_gets_a_short_line() -> None:
-    with show("import time\nprint('x')\ntime.sleep(2.5)", columns=24) as terminal:
+def test_a_narrow_terminal_gets_a_short_line(tmp_path: Path) -> None:
+    with show(f"print('x')\n{wait_for(tmp_path / 'go')}", columns=24) as terminal:
         terminal.wait_until(lambda: any("BPF" in line for line in terminal.lines))
         assert len(terminal.lines) == 2
+        (tmp_path / "go").touch()
         assert terminal.finish() == 0
 
 
@@ -97,7 +105,7 @@ def test_without_a_terminal_there_is_no_line(tmp_path: Path) -> None:
 @pytest.mark.bpf
 @pytest.mark.bpftrace
 def test_compiler_warnings_are_folded_when_it_works_and_are_kept() -> None:
-    traced = "tracepoint:sched:sched_switch { @ = count(); } interval:s:2 { exit(); }"
+    traced = "tracepoint:sched:sched_switch { @ = count(); } interval:s:1 { exit(); }"
     argv = ["/usr/bin/bpftrace", "-e", traced]
     code = f"import os, sys\nsys.stderr.write('{WARNING}real\\n')\nos.execv({argv[0]!r}, {argv!r})"
     with show(code) as terminal:
@@ -124,6 +132,6 @@ def test_what_is_not_recorded_is_not_folded() -> None:
 
 
 def test_a_prompt_on_stderr_is_shown_although_it_has_no_end() -> None:
-    with show("import sys, time\nsys.stderr.write('ready? ')\ntime.sleep(4)") as terminal:
+    with show("import sys, time\nsys.stderr.write('ready? ')\ntime.sleep(60)") as terminal:
         terminal.wait_for("ready?")
         assert terminal.process.poll() is None

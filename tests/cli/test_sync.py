@@ -35,10 +35,8 @@ def acme(tmp_path: Path) -> Upstream:
 
 
 @pytest.fixture
-def home(own_home: Path) -> Path:
-    home = own_home / "toolkit"
-    home.mkdir(mode=0o700)
-    return home
+def home(warm_home: Path) -> Path:
+    return warm_home / "toolkit"
 
 
 def write_sources(home: Path, **urls: str) -> None:

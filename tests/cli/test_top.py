@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from tests.conftest import Toolkit
-from tests.launch.test_supervise import wait_until
 from tests.support.plans import fake_tool
 from tests.support.terminal import open_terminal
+from tests.support.waiting import wait_until
 from toolkit.cli.screen import ENTER, LEAVE
 from toolkit.cli.top import LoadLine, format_load
 from toolkit.launch.census import name_tool
@@ -80,14 +80,14 @@ def test_in_a_pipe_it_prints_blocks(toolkit: Toolkit, traced: int) -> None:
 @pytest.mark.bpf
 @pytest.mark.bpftrace
 @pytest.mark.packages
-def test_a_run_is_known_as_one(toolkit: Toolkit, own_home: Path) -> None:
+def test_a_run_is_known_as_one(toolkit: Toolkit, warm_home: Path) -> None:
     launcher = subprocess.Popen(
-        [sys.executable, "-m", "toolkit", "run", "-q", "-d", "20", "inhouse/runqlat"],
+        [sys.executable, "-m", "toolkit", "run", "-q", "--bpf-cost", "0", "-d", "50", "inhouse/runqlat"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        assert wait_until(lambda: "run of runqlat.bt" in toolkit("top", "--once", "--interval", "0.2").stdout, 20)
+        assert wait_until(lambda: "run of runqlat.bt" in toolkit("top", "--once", "--interval", "0.2").stdout)
     finally:
         launcher.send_signal(signal.SIGINT)
         launcher.wait()

@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.conftest import ROOT, Toolkit
+from tests.conftest import ROOT, Toolkit, WarmUp
+from tests.support.processes import find_run
 from toolkit.cli import trying
 from toolkit.cli.places import own_paths
 from toolkit.cli.session import Session, open_session
@@ -36,11 +37,6 @@ def results(home: Path) -> Path:
     return home / "toolkit" / "state" / "verified.msgpack"
 
 
-def list_programs() -> list[int]:
-    done = subprocess.run(["bpftool", "-j", "prog", "list"], capture_output=True, check=True)
-    return [one["id"] for one in json.loads(done.stdout) if one.get("pids")]
-
-
 def basis(toolkit: Toolkit, variant: str) -> tuple[str, str]:
     info = json.loads(toolkit("info", variant, "--json").stdout)
     verdict = next(one["verdict"] for one in info["variants"] if one["id"] == variant)
@@ -54,9 +50,10 @@ def limit(session: Session, *names: str) -> Session:
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """The catalog and the facts of this host: loaded once, for they cost a second."""
+def loaded(tmp_path_factory: pytest.TempPathFactory, warm_up: WarmUp) -> Session:
+    """The catalog and the facts of this host."""
     folder = tmp_path_factory.mktemp("home")
+    warm_up(folder / "state")
     before = os.environ.get("TOOLKIT_HOME")
     os.environ["TOOLKIT_HOME"] = str(folder)
     try:
@@ -132,7 +129,6 @@ class TestReal:
         assert (f"variants: [{SILENT}]" in proposed.stdout) is row["differs"]
 
     def test_interrupting_keeps_what_was_seen_and_leaves_nothing(self, own_home: Path) -> None:
-        before = list_programs()
         command = [sys.executable, "-m", "toolkit", "verify", "libbpf-tools/opensnoop", NATIVE, "inhouse/runqlat"]
         going = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -146,7 +142,7 @@ class TestReal:
         assert " of 3 variants" in rest
         stored = msgspec.msgpack.decode(results(own_home).read_bytes(), type=Stored)
         assert first.split()[3] in {one.variant for one in stored.trials.values()}
-        assert list_programs() == before
+        assert find_run(going.pid) == []
         assert list((own_home / "toolkit" / "state").glob("workload-*")) == []
 
     def test_two_do_not_meet(self, toolkit: Toolkit, session: Session) -> None:

@@ -1,8 +1,9 @@
-"""Prints as fast as it can, for ever; a line of last words when it is interrupted."""
+"""Prints for ever, as fast as it can or `slowly`, some 100 KiB a second: `flood.py [slowly]`; last words on SIGINT."""
 
 import os
 import signal
 import sys
+import time
 
 
 def say_last_words(*_: object) -> None:
@@ -14,3 +15,5 @@ signal.signal(signal.SIGINT, say_last_words)
 block = b"x" * 1023 + b"\n"
 while True:
     os.write(1, block)
+    if "slowly" in sys.argv:
+        time.sleep(0.01)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.btf import FUNC, FUNC_PROTO, INT, PTR, STRUCT, TYPEDEF, kind, make_btf
-from toolkit.host.btf import Btf, BtfError, read_btf, read_btf_functions, read_kernel_btf
+from toolkit.host.btf import Btf, BtfError, list_functions, read_kernel_btf, read_module_btfs
 from toolkit.host.btf_types import read_types
 from toolkit.host.tree import Tree
 
@@ -29,15 +29,15 @@ SMALL = make_btf(TYPES, STRINGS)
 
 
 def test_functions_have_their_type_ids() -> None:
-    btf = read_btf(SMALL)
+    btf = Btf(SMALL)
     assert btf.functions == {"open_it": 4, "close_it": 5}
-    assert btf.types == 5
+    assert btf.end == 6
 
 
 def test_a_modules_btf_goes_on_where_the_kernels_ends() -> None:
     own = b"\0mod_init\0"
     module = make_btf(((len(STRINGS) + 1, kind(FUNC), 3), (13, kind(FUNC), 3)), own)
-    assert read_btf(module, read_btf(SMALL)).functions == {"mod_init": 6, "open_it": 7}
+    assert Btf(module, Btf(SMALL)).functions == {"mod_init": 6, "open_it": 7}
 
 
 def test_functions_of_modules_count_too(tmp_path: Path, write: Callable[..., Path]) -> None:
@@ -45,7 +45,8 @@ def test_functions_of_modules_count_too(tmp_path: Path, write: Callable[..., Pat
     write(tmp_path, "/sys/kernel/btf/xfs").write_bytes(make_btf(((len(STRINGS) + 1, kind(FUNC), 3),), b"\0xfs_go\0"))
     write(tmp_path, "/sys/kernel/btf/broken").write_bytes(b"?")
     tree = Tree(tmp_path)
-    assert read_btf_functions(tree, read_kernel_btf(tree)).value == {"open_it", "close_it", "xfs_go"}
+    kernel = read_kernel_btf(tree)
+    assert list_functions(kernel, read_module_btfs(tree, kernel)).value == {"open_it", "close_it", "xfs_go"}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_functions_of_modules_count_too(tmp_path: Path, write: Callable[..., Pat
 )
 def test_what_is_no_btf_is_said_to_be_none(data: bytes, words: str) -> None:
     with pytest.raises(BtfError, match=words):
-        read_btf(data)
+        Btf(data)
 
 
 def test_damage_anywhere_gives_an_answer_or_a_clear_error() -> None:
@@ -73,7 +74,7 @@ def test_damage_anywhere_gives_an_answer_or_a_clear_error() -> None:
         for _ in range(chance.randint(1, 4)):
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
         with suppress(BtfError):
-            read_btf(bytes(damaged[: chance.randint(0, len(damaged))]))
+            Btf(bytes(damaged[: chance.randint(0, len(damaged))]))
 
 
 @pytest.mark.parametrize(("kernel", "functions"), [("debian-6.1", 44_000), ("minimal-6.18", 55_000)])
@@ -87,7 +88,7 @@ def test_captured_kernels(kernel: str, functions: int, host_of: Callable[[str], 
 def test_no_btf_is_said_with_its_place(tmp_path: Path) -> None:
     fact = read_kernel_btf(Tree(tmp_path))
     assert fact.unknown == "the kernel has no BTF: /sys/kernel/btf/vmlinux does not exist"
-    assert read_btf_functions(Tree(tmp_path), fact).unknown == fact.unknown
+    assert list_functions(fact, read_module_btfs(Tree(tmp_path), fact)).unknown == fact.unknown
 
 
 def test_type_ids_are_those_of_bpftool() -> None:
@@ -116,5 +117,5 @@ def test_a_raw_tracepoint_has_as_many_arguments_as_its_function_takes_after_the_
         (1, kind(TYPEDEF), 2),
         (17, kind(TYPEDEF), 1),  # of a function itself, which is no tracepoint
     )
-    found, _ = read_types(make_btf(types, b"\0btf_trace_begin\0btf_trace_odd\0"))
+    found = read_types(Btf(make_btf(types, b"\0btf_trace_begin\0btf_trace_odd\0")))
     assert found.fields == {"btf_trace_begin", "btf_trace_begin.arg0", "btf_trace_begin.arg1", "btf_trace_odd"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 
 from tests.support.btf import CONST, ENUM, ENUM64, INT, STRUCT, TYPEDEF, UNION, Strings, kind, make_btf
 from toolkit.host import btf_types
-from toolkit.host.btf import BtfError, read_btf
-from toolkit.host.btf_types import read_kernel_types, read_types
+from toolkit.host.btf import Btf, BtfError, read_kernel_btf, read_module_btfs
+from toolkit.host.btf_types import list_types, read_types
 from toolkit.host.tree import Tree
+from toolkit.model import Fact
 
 Write = Callable[..., Path]
 
@@ -48,8 +50,13 @@ def make_kernel() -> tuple[bytes, bytes]:
 KERNEL, KERNEL_STRINGS = make_kernel()
 
 
+def read_both(tree: Tree) -> tuple[Fact[AbstractSet[str]], Fact[AbstractSet[str]]]:
+    kernel = read_kernel_btf(tree)
+    return list_types(kernel, read_module_btfs(tree, kernel))
+
+
 def test_members_of_anonymous_members_are_the_structures_own() -> None:
-    fields = read_types(KERNEL)[0].fields
+    fields = read_types(Btf(KERNEL)).fields
     assert {"sock", "sock.sk_prot", "sock.sk_hash", "sock.sk_err", "inner_t", "int"} >= fields - {
         "bpf_func_id",
         "bpf_map_type",
@@ -61,7 +68,7 @@ def test_members_of_anonymous_members_are_the_structures_own() -> None:
 
 
 def test_enumerations_are_features() -> None:
-    assert read_types(KERNEL)[0].features == {
+    assert read_types(Btf(KERNEL)).features == {
         "helper:bpf_unspec_not",
         "helper:bpf_get_func_ip",
         "map_type:ringbuf",
@@ -73,8 +80,8 @@ def test_a_modules_types_stand_on_the_kernels() -> None:
     name = Strings(KERNEL_STRINGS)
     # Its own structure, with a member of its own name, one named by the kernel's string, and the kernel's union inside.
     module = make_btf(((name("xfs_inode"), kind(STRUCT, 3), 8, name("i_ino"), 1, 0, 1, 1, 0, 0, 2, 0),), name.data)
-    kernel = read_types(KERNEL)[1]
-    assert read_types(module, kernel)[0].fields == {
+    kernel = Btf(KERNEL)
+    assert read_types(Btf(module, kernel)).fields == {
         "xfs_inode",
         "xfs_inode.i_ino",
         "xfs_inode.int",
@@ -83,7 +90,7 @@ def test_a_modules_types_stand_on_the_kernels() -> None:
     }
     other = Strings(KERNEL_STRINGS)
     second = make_btf(((other("nfs_inode"), kind(STRUCT, 1), 8, other("ino"), 1, 0),), other.data)
-    assert read_types(second, kernel)[0].fields == {"nfs_inode", "nfs_inode.ino"}
+    assert read_types(Btf(second, kernel)).fields == {"nfs_inode", "nfs_inode.ino"}
 
 
 def test_modules_that_cannot_be_read_are_left_out(tmp_path: Path, write: Write) -> None:
@@ -92,7 +99,7 @@ def test_modules_that_cannot_be_read_are_left_out(tmp_path: Path, write: Write) 
     name = Strings(KERNEL_STRINGS)
     module = make_btf(((name("xfs_inode"), kind(STRUCT), 8),), name.data)
     write(tmp_path, "/sys/kernel/btf/xfs").write_bytes(module)
-    fields, features = read_kernel_types(Tree(tmp_path))
+    fields, features = read_both(Tree(tmp_path))
     assert fields.value is not None
     assert "xfs_inode" in fields.value
     assert features.origin == "/sys/kernel/btf/vmlinux"
@@ -103,7 +110,7 @@ def test_modules_that_cannot_be_read_are_left_out(tmp_path: Path, write: Write) 
 )
 def test_what_is_no_btf_is_unknown_with_the_reason(data: bytes, words: str, tmp_path: Path, write: Write) -> None:
     write(tmp_path, "/sys/kernel/btf/vmlinux").write_bytes(data)
-    for fact in read_kernel_types(Tree(tmp_path)):
+    for fact in read_both(Tree(tmp_path)):
         assert words in fact.unknown
 
 
@@ -111,7 +118,7 @@ def test_structures_that_hold_themselves_end() -> None:
     name = Strings()
     # A thousand anonymous members, each the structure itself.
     loops = make_btf(((name("loop"), kind(STRUCT, 1000), 8, *((0, 1, 0) * 1000)),), name.data)
-    assert read_types(loops)[0].fields == {"loop"}
+    assert read_types(Btf(loops)).fields == {"loop"}
 
 
 def test_structures_that_share_a_large_one_without_end_are_damage(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,14 +128,14 @@ def test_structures_that_share_a_large_one_without_end_are_damage(monkeypatch: p
     large = (0, kind(STRUCT, 3_000), 8, *members)
     sharing = tuple((name(f"s{at}"), kind(STRUCT, 1), 8, 0, 1, 0) for at in range(3_000))
     with pytest.raises(BtfError, match="more members than any kernel"):
-        read_types(make_btf((large, *sharing), name.data))
+        read_types(Btf(make_btf((large, *sharing), name.data)))
 
 
 def test_a_name_of_a_megabyte_is_none() -> None:
     strings = b"\0" + b"a" * (1 << 20) + b"\0"
     endless = make_btf(tuple((1 + at, kind(STRUCT), 0) for at in range(1000)), strings)
     with pytest.raises(BtfError, match="does not end"):
-        read_types(endless)
+        read_types(Btf(endless))
 
 
 @given(place=st.integers(0, len(KERNEL) - 1), change=st.binary(min_size=1, max_size=8), cut=st.integers(0, len(KERNEL)))
@@ -137,15 +144,13 @@ def test_damage_anywhere_gives_an_answer_or_a_clear_error(place: int, change: by
     damaged = KERNEL[:place] + change + KERNEL[place + len(change) :]
     for data in (damaged, damaged[:cut]):
         with suppress(BtfError):
-            read_types(data)
-        with suppress(BtfError):
-            read_btf(data)
+            read_types(Btf(data))
     with suppress(BtfError):
-        read_types(damaged, read_types(KERNEL)[1])
+        read_types(Btf(damaged, Btf(KERNEL)))
 
 
 def test_this_kernels_types_are_those_that_its_programs_use() -> None:
-    fields, features = read_kernel_types(Tree())
+    fields, features = read_both(Tree())
     if fields.value is None:
         pytest.skip(fields.unknown)
     assert {"task_struct", "task_struct.pid", "sock.__sk_common"} <= set(fields.value)

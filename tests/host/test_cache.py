@@ -13,7 +13,7 @@ import pytest
 
 from toolkit.host import cache as caching
 from toolkit.host import load_facts, probe, probe_facts
-from toolkit.host.cache import restore, strip
+from toolkit.host.cache import LENGTH, pack, strip_names, unpack
 from toolkit.host.names import Names
 from toolkit.host.probe import Probed
 from toolkit.model import Fact, Facts
@@ -128,9 +128,12 @@ def test_damage_anywhere_is_never_an_error(host: Host, file: Path) -> None:
 
 def test_another_editions_file_is_replaced(host: Host, file: Path) -> None:
     load_facts(file)
-    stored = msgspec.msgpack.decode(file.read_bytes())
+    data = file.read_bytes()
+    end = LENGTH + int.from_bytes(data[:LENGTH])
+    stored = msgspec.msgpack.decode(data[LENGTH:end])
     stored["facts"]["from_the_future"] = True
-    file.write_bytes(msgspec.msgpack.encode(stored))
+    head = msgspec.msgpack.encode(stored)
+    file.write_bytes(len(head).to_bytes(LENGTH) + head + data[end:])
     load_facts(file)
     load_facts(file)
     assert host.probed == 2
@@ -177,9 +180,15 @@ def test_a_folder_that_cannot_be_written_is_no_error(host: Host) -> None:
 
 def test_a_set_is_stored_whatever_kind_it_is() -> None:
     facts = msgspec.structs.replace(make_facts(), symbols=Fact(frozenset({"b", "a"}), origin="x"))
-    stored = strip(facts, "now")
-    assert stored.names["symbols"] == "a\nb"
-    assert restore(stored) == facts
+    assert strip_names(facts)[1]["symbols"] == "a\nb"
+    assert unpack(pack(facts, "now"))[1] == facts
+
+
+def test_names_that_do_not_fill_the_file_are_not_believed() -> None:
+    whole = pack(msgspec.structs.replace(make_facts(), symbols=Fact(frozenset({"b", "a"}))), "now")
+    for damaged in (whole[:-1], whole + b"c"):
+        with pytest.raises(ValueError, match="do not fill"):
+            unpack(damaged)
 
 
 def test_55_000_functions_are_loaded_as_they_were(

@@ -131,6 +131,7 @@ def change(**paths: Any) -> bytes:
         (change(facts__looked={"\x9b": True}), "cannot be printed"),
         (change(facts__memlock={"value": 10**30}), "a number that no kernel has"),
     ],
+    ids=lambda one: one if isinstance(one, str) else "it",  # the bytes differ from process to process
 )
 def test_what_is_not_right_is_refused_with_the_files_name(data: bytes, words: str, tmp_path: Path) -> None:
     path = tmp_path / "prod-a.json"

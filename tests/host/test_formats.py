@@ -30,7 +30,7 @@ print fmt: "filename=%s", __get_str(filename)
 
 
 def test_the_last_word_before_the_length_is_the_name() -> None:
-    assert parse_format(FORMAT)[:5] == ("common_type", "common_pid", "filename", "comm", "mac")
+    assert parse_format(FORMAT) == ("common_type", "common_pid", "filename", "comm", "mac", "args")
 
 
 def test_fields_stand_under_their_event(tmp_path: Path, write: Write) -> None:

@@ -33,5 +33,9 @@ def test_text_is_sorted_so_that_equal_sets_are_stored_alike() -> None:
 )
 def test_the_first_questions_are_answered_like_all_others(texts: list[str]) -> None:
     asked = [*texts, "", "_", "a\n", "a\nb", "aa", "name_1234", "zzz", *(f"{one}x" for one in texts), "\U0001f600"]
+    text = Names.of(texts).text.encode()
     for one in asked:
         assert (one in Names.of(texts)) == (one in frozenset(texts)), one
+        inside = Names.within(b"zzz\naa\n" + text + b"\nname_1234", 7, 7 + len(text))
+        assert (one in inside) == (one in frozenset(texts)), one
+        assert set(inside) == set(texts)

@@ -124,6 +124,6 @@ def test_an_ordinary_user_still_learns_what_is_public(as_nobody: Callable[[str],
 
 
 def test_facts_can_be_written_as_json_without_the_big_sets() -> None:
-    from toolkit.host.cache import strip
+    from toolkit.host.cache import strip_names
 
-    assert msgspec.json.decode(msgspec.json.encode(strip(probe_facts(), "").facts))["release"] == os.uname().release
+    assert msgspec.json.decode(msgspec.json.encode(strip_names(probe_facts())[0]))["release"] == os.uname().release

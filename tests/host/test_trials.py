@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.btf import FUNC, Strings, kind, make_btf
 from toolkit.host import bpf, trials
 from toolkit.host.btf import Btf, read_kernel_btf
 from toolkit.host.tree import Tree
@@ -24,7 +25,8 @@ LOADS = Fact(True)
 
 
 def btf_with(*names: str) -> Fact[Btf]:
-    return Fact(Btf({name: 1 + at for at, name in enumerate(names)}, len(names), "\0"), origin="test")
+    strings = Strings()
+    return Fact(Btf(make_btf(tuple((strings(name), kind(FUNC), 0) for name in names), strings.data)), origin="test")
 
 
 def refuse(code: int) -> Callable[..., None]:

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.plans import fake_tool
+from tests.support.waiting import wait_until
 from toolkit.host.means import find_enforcement
 from toolkit.launch.cgroups import Group
 from toolkit.launch.leftovers import EVENT, Kind, find_events, find_leftovers, remove_leftover
@@ -24,13 +24,6 @@ HERE = find_enforcement()
 DRIVER = Path(__file__).parent.parent / "support" / "launch.py"
 DEAD = f"{2**22 - 3}.1.1"
 SLEEP = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
 
 
 def find_names(kind: Kind) -> set[str]:

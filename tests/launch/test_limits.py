@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.plans import WATCHED, fake_tool, plan_for
+from tests.support.processes import find_run
 from toolkit.host.means import find_enforcement
+from toolkit.launch import keeper
 from toolkit.launch.cgroups import PREFIX, Group, list_settings, remove_dead, scope_call
 from toolkit.launch.processes import MARK, list_marked, make_mark
 from toolkit.launch.supervise import Sinks, supervise
@@ -45,23 +47,11 @@ def find_own_groups() -> set[str]:
     return {group for group in find_groups() if Path(group).name.startswith(f"{PREFIX}{os.getpid()}.")}
 
 
-def find_own_processes() -> list[int]:
-    found: list[int] = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            environ = Path(f"/proc/{name}/environ").read_bytes()
-        except OSError:
-            continue
-        if f"{MARK}={os.getpid()}.".encode() in environ:
-            found.append(int(name))
-    return found
-
-
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     yield
     assert find_own_groups() == set()
-    assert find_own_processes() == []
+    assert find_run(os.getpid()) == []
 
 
 def stopped_by(result: Result) -> tuple[Outcome, int, str]:
@@ -96,7 +86,8 @@ def test_where_only_we_watch_one_process_cannot_get_it_all_at_once() -> None:
 @BOTH
 @pytest.mark.parametrize("words", [(), ("stubborn",)])
 def test_a_thousand_children_are_too_many(words: tuple[str, ...], enforcement: Enforcement) -> None:
-    result, printed = run(plan_for(*fake_tool("spawns", *words), processes=20, grace=0.2, enforcement=enforcement))
+    grace = 0.2 if words else 20
+    result, printed = run(plan_for(*fake_tool("spawns", *words), processes=20, grace=grace, enforcement=enforcement))
     assert stopped_by(result) == (*LIMITED, "processes")
     assert "more than 20 processes" in result.detail
     held = enforcement.means is not Means.WATCHING
@@ -117,7 +108,7 @@ def test_one_that_spins_is_left_alone_without_a_limit() -> None:
 
 
 def test_a_flood_is_stopped_for_its_rate_before_its_size() -> None:
-    result, printed = run(plan_for(*fake_tool("flood"), output_bytes=1 << 50, output_rate=1024))
+    result, printed = run(plan_for(*fake_tool("flood", "slowly"), output_bytes=1 << 50, output_rate=1024))
     assert stopped_by(result) == (*LIMITED, "output_rate")
     assert "more than 1 KiB a second" in result.detail
     assert printed.endswith(b"last words\n")
@@ -142,8 +133,10 @@ DEADLINES = {
 
 @BOTH
 @pytest.mark.parametrize("words", DEADLINES)
-def test_a_deadline_ends_every_kind(words: str, enforcement: Enforcement) -> None:
-    plan = plan_for(*fake_tool(*words.split()), deadline=0.6, grace=0.2, processes=2000, enforcement=enforcement)
+def test_a_deadline_ends_every_kind(words: str, enforcement: Enforcement, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "TERM_PATIENCE", 0.2)
+    grace = 0.2 if words.startswith("deaf") else 20
+    plan = plan_for(*fake_tool(*words.split()), deadline=0.6, grace=grace, processes=2000, enforcement=enforcement)
     result, printed = run(plan)
     assert stopped_by(result) == (*LIMITED, "duration")
     assert DEADLINES[words] in printed

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from tests.launch.test_supervise import Collected, run
 from tests.support.plans import fake_tool, plan_for
+from tests.support.waiting import wait_until
 from toolkit.host import bpf
 from toolkit.launch.held import read_process
 from toolkit.launch.meter import Meter
@@ -37,7 +38,7 @@ def busy() -> Iterator[None]:
 @pytest.mark.bpf
 @pytest.mark.bpftrace
 def test_a_run_says_what_it_attached_and_what_that_cost(busy: None) -> None:
-    result, collected = run(plan_for("/usr/bin/bpftrace", "-e", SCRIPT, deadline=4.0, asked=True, grace=5))
+    result, collected = run(plan_for("/usr/bin/bpftrace", "-e", SCRIPT), enough=lambda seen: has_counted(seen, 1))
     assert result.outcome is Outcome.DURATION
     assert b"@switches" in collected.stdout
     assert "tracepoint sched_switch" in " ".join(result.cost.attached)
@@ -53,6 +54,11 @@ def test_a_run_says_what_it_attached_and_what_that_cost(busy: None) -> None:
     accounts = {one.attached: one for one in result.accounts}
     assert accounts[("tracepoint sched_switch",)].run_count > 20
     assert accounts[("perf_event",)].name != accounts[("tracepoint sched_switch",)].name
+
+
+def has_counted(collected: Collected, least: int) -> bool:
+    """Whether it had counted as much a sample ago: at the first, bpftrace 0.17 may not yet heed a signal."""
+    return len(collected.costs) > 1 and collected.costs[-2].run_count >= least
 
 
 @pytest.mark.root
@@ -76,15 +82,21 @@ def list_own_descriptors() -> list[str]:
 @pytest.mark.bpf
 @pytest.mark.bpftrace
 def test_nothing_stays_loaded_after_a_run() -> None:
-    def count_programs() -> int:
-        done = subprocess.run(["bpftool", "prog", "list"], capture_output=True, text=True, check=True)
-        return done.stdout.count("name sched_switch") + done.stdout.count("name interval_s_1")
+    script = "interval:ms:977 { @intervals = count(); }"  # nobody else has one of this name
 
-    run(plan_for("/usr/bin/bpftrace", "-e", SCRIPT, deadline=1.5, asked=True, grace=5))
-    end = time.monotonic() + 3  # the kernel frees programs after a grace period of its own
-    while count_programs() and time.monotonic() < end:
-        time.sleep(0.05)
-    assert count_programs() == 0
+    def is_loaded() -> bool:
+        done = subprocess.run(["bpftool", "prog", "list"], capture_output=True, text=True, check=True)
+        return re.search(r"name (interval_ms_)?977\b", done.stdout) is not None
+
+    seen: list[bool] = []
+
+    def saw_it(collected: Collected) -> bool:
+        seen.append(is_loaded())
+        return seen[-1]
+
+    run(plan_for("/usr/bin/bpftrace", "-e", script), enough=saw_it)
+    assert seen[-1]
+    assert wait_until(lambda: not is_loaded())  # the kernel frees programs after a grace period of its own
 
 
 def test_a_process_that_is_gone_holds_nothing() -> None:
@@ -141,7 +153,7 @@ def test_without_a_limit_or_a_whole_window_it_is_not(hot: None, limit: float, de
 
 def test_statistics_that_are_off_are_said_and_stop_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     setting = tmp_path / "bpf_stats_enabled"
-    monkeypatch.setattr("toolkit.launch.meter.SYSCTL", str(setting))
+    monkeypatch.setattr("toolkit.host.bpf.STATS_SETTING", str(setting))
 
     def refuse() -> int:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
@@ -151,7 +163,7 @@ def test_statistics_that_are_off_are_said_and_stop_nothing(monkeypatch: pytest.M
     with Meter() as meter:
         assert meter.sample(os.getpid(), 1.0).unknown == ""
         setting.write_text("0\n")
-        assert "Operation not permitted" in meter.sample(os.getpid(), 9.0).unknown
+        assert "needs CAP_SYS_ADMIN" in meter.sample(os.getpid(), 9.0).unknown
         assert meter.read_burns() == ()
 
 
@@ -182,7 +194,7 @@ def test_a_wrapper_script_does_not_keep_the_signal_from_the_tool(shell: str, tmp
     wrapper = tmp_path / "wrapper"
     wrapper.write_text(f"#!{shell}\n/usr/bin/bpftrace -e '{SCRIPT}' \"$@\"\ntrue\n")
     wrapper.chmod(0o755)
-    result, collected = run(plan_for(str(wrapper), deadline=3.0, asked=True, grace=10))
+    result, collected = run(plan_for(str(wrapper)), enough=lambda seen: has_counted(seen, 1))
     assert result.outcome is Outcome.DURATION
     assert b"@switches: " in collected.stdout  # it printed its map, and had the time to
     assert "tracepoint sched_switch" in result.cost.attached
@@ -198,6 +210,7 @@ def test_each_interval_shows_when_it_is_printed() -> None:
         pieces.append(data)
         return ""
 
-    plan = plan_for("/usr/bin/bpftrace", "-e", 'interval:ms:300 { printf("%d\\n", 1); }', deadline=4.0, asked=True)
-    supervise(plan, Sinks(stdout=take, stderr=take, cost=lambda _: None))
-    assert pieces.count(b"1\n") >= 5  # as they are printed, not all at the end
+    plan = plan_for("/usr/bin/bpftrace", "-e", 'interval:ms:200 { printf("%d\\n", 1); }')
+    enough = lambda _: pieces.count(b"1\n") >= 4  # noqa: E731
+    supervise(plan, Sinks(stdout=take, stderr=take, cost=lambda _: None, enough=enough))
+    assert pieces.count(b"1\n") >= 4  # as they are printed, not all at the end

@@ -141,11 +141,8 @@ def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-def test_another_user_sees_the_names_of_roots_runs_and_can_lock_none(tmp_path: Path) -> None:
-    for parent in (tmp_path, *tmp_path.parents):
-        if parent.name.startswith(("pytest", "test_")):
-            parent.chmod(0o755)
-    folder = tmp_path / "runs"
+def test_another_user_sees_the_names_of_roots_runs_and_can_lock_none(open_folder: Path) -> None:
+    folder = open_folder / "runs"
     with register(folder, ENTRY, Limits()):
         os.seteuid(65534)
         try:
@@ -154,7 +151,7 @@ def test_another_user_sees_the_names_of_roots_runs_and_can_lock_none(tmp_path: P
             with pytest.raises(PermissionError):
                 (folder / f"{ENTRY.id}.json").open("rb")
             with pytest.raises(NoSuchRun, match="not your run"):
-                find_run(tmp_path / "mine", "runqlat", folder)
+                find_run(open_folder / "mine", "runqlat", folder)
         finally:
             os.seteuid(0)
         assert list_runs(folder) == (ENTRY,)

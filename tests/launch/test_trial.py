@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.conftest import WarmUp, facts_here
 from toolkit.choose import judge_all
 from toolkit.errors import CannotRun
-from toolkit.host import probe_facts
 from toolkit.launch.trial import KEPT, Ends, Watch, try_variant
 from toolkit.launch.workload import workload
 from toolkit.model import Choice, Index, Tool, Variant
@@ -65,13 +65,12 @@ def test_of_what_a_tool_prints_both_ends_are_held() -> None:
 
 
 needs_all = [pytest.mark.root, pytest.mark.bpf, pytest.mark.bpftrace, pytest.mark.packages]
-FACTS = probe_facts()
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+def index(tmp_path_factory: pytest.TempPathFactory, warm_up: WarmUp) -> Index:
     folder = tmp_path_factory.mktemp("index")
-    return load_index(Paths(settings=folder / "none", state=folder / "state"))
+    return load_index(Paths(settings=folder / "none", state=warm_up(folder / "state")))
 
 
 @pytest.fixture
@@ -85,9 +84,10 @@ def find(index: Index, name: str) -> Variant:
 
 
 def attempt(variant: Variant, *arguments: str) -> Trial:
-    verdict = judge_all((variant,), FACTS)[0].verdict
+    facts = facts_here()
+    verdict = judge_all((variant,), facts)[0].verdict
     choice = Choice(variant=variant, verdict=verdict, arguments=arguments, why="a trial")
-    trial = try_variant(Tool(name=variant.tool, category="cpu"), choice, FACTS, "this kernel", 30.0)
+    trial = try_variant(Tool(name=variant.tool, category="cpu"), choice, facts, "this kernel", 30.0)
     assert isinstance(trial, Trial)
     return trial
 
@@ -107,7 +107,7 @@ class TestRealEngines:
 
     def test_a_tool_that_gives_up_is_blocked_in_its_own_words(self, index: Index) -> None:
         trial = attempt(find(index, "bcc/biolatency"))
-        if FACTS.headers.known:
+        if facts_here().headers.known:
             pytest.skip("this host has headers, so that it may run")
         assert trial.seen.observed is Observed.BLOCKED
         assert "No such file or directory" in trial.seen.symptom
@@ -117,7 +117,7 @@ class TestRealEngines:
 
     def test_starting_and_attaching_nothing_is_partial_and_blind(self, tmp_path: Path, index: Index) -> None:
         seen = attempt(find(index, "bpftrace/biolatency")).seen
-        if FACTS.kprobes.value:
+        if facts_here().kprobes.value:
             pytest.skip("this kernel has kprobes")
         assert (seen.observed, seen.blind, seen.attached) == (Observed.PARTIAL, True, 0)
         assert seen.programs >= 2

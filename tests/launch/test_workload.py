@@ -6,19 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.support.waiting import wait_until
 from toolkit.launch.workload import PREFIX, workload
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float = 10) -> bool:
-    end = time.monotonic() + seconds
-    while not is_so() and time.monotonic() < end:
-        time.sleep(0.02)
-    return is_so()
 
 
 def lives(pid: int) -> bool:

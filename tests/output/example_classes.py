@@ -29,7 +29,7 @@ CLASSES: dict[str, str] = {
         bcc/capable bcc/compactsnoop bcc/funcslower bcc/klockstat bcc/tcpdrop bpftrace/tcpdrop
     """,
     "stacks values": """
-        bcc/memleak
+        bcc/deadlock bcc/memleak
     """,
     "table": """
         bcc/bashreadline bcc/bindsnoop bcc/biopattern bcc/biosnoop bcc/biotop bcc/bpflist bcc/btrfsslower
@@ -57,7 +57,7 @@ CLASSES: dict[str, str] = {
         bcc/biolatpcts bcc/llcstat
     """,
     "values": """
-        bcc/deadlock bcc/tcpsubnet
+        bcc/tcpsubnet
     """,
 }
 
@@ -66,7 +66,7 @@ REST = {
     "bcc/bpflist": "lists the probes of other programs by name below its table",
     "bcc/cachetop": "a sentence in the file that reads like a row",
     "bcc/criticalstat": "a sentence for each section above its stack; the stacks are read",
-    "bcc/deadlock": "a report in sentences, whose stacks are lines of `@ address symbol`",
+    "bcc/deadlock": "two sentences above its report; its stacks are read",
     "bcc/exitsnoop": "what it printed was sent to files that are shown later",
     "bcc/inject": "prints nothing: its arguments go over several lines",
     "bcc/kvmexit": "a traceback",
@@ -80,5 +80,4 @@ REST = {
     "bcc/tplist": "lists probes and their arguments, in no form of columns",
     "bcc/trace": "structures of tracepoints, as C",
     "bcc/ttysnoop": "what another terminal shows",
-    "bpftrace/biolatency": "other forms in other releases",
 }

@@ -48,7 +48,8 @@ def cut_outputs(text: str, tools: set[str]) -> Iterator[bytes]:
             continued = line.endswith("\\")
         elif COMMAND.fullmatch(line) and not line.startswith("# CALLS"):
             yield from join_output(output)
-            named = {word.rpartition("/")[2].removesuffix(".py").removesuffix(".bt") for word in line.split()}
+            words = {word.rpartition("/")[2].removesuffix(".py").removesuffix(".bt") for word in line.split()}
+            named = words | {word.removesuffix("-kp") for word in words}  # biolatency-kp: the same with kprobes
             output, blank, continued = [] if named & tools else None, False, line.endswith("\\")
         elif USAGE.fullmatch(line) or (blank and not ASIDE.fullmatch(line) and is_sentence(line)):
             yield from join_output(output)

@@ -132,6 +132,13 @@ LEAKS = b"""[10:00:01] Top 2 stacks with outstanding allocations:
         16 bytes in 1 allocation from stack
                 alloc+0x6d [app]
 """
+MARKED = b"""Lock A (0x7ffc00001000) taken here while holding Lock B:
+@ 00007f0000000001 lock(std::mutex&)
+@ 00007f0000000002 start
+
+@ 00007f0000000003 other
+
+"""
 LOST = b"Possibly lost 12 samples\n"
 
 SHAPES = (
@@ -155,5 +162,6 @@ SHAPES = (
     FOLDED,
     COUNTED,
     LEAKS,
+    MARKED,
     LOST,
 )

@@ -63,3 +63,26 @@ def test_a_stack_that_is_cut_off_takes_nothing_along() -> None:
     frames = parse(shapes.MAP_STACKS[:65])
     assert stacks(shapes.MAP_STACKS[:65]) == [Stack(frames=("outer+32", "inner+16"), count=12, key="loader")]
     assert sum(frame.size for frame in frames) == 65
+
+
+def test_frames_behind_a_sign_need_no_indent_and_no_count() -> None:
+    (frame,) = (one for one in parse(shapes.MARKED) if isinstance(one, Stacks))
+    assert frame.title == "Lock A (0x7ffc00001000) taken here while holding Lock B"
+    first, second = frame.stacks
+    assert first == Stack(frames=("00007f0000000002 start", "00007f0000000001 lock(std::mutex&)"), count=1)
+    assert second == Stack(frames=("00007f0000000003 other",), count=1)
+
+
+def test_a_frame_that_is_not_known_changes_nothing_where_the_others_are_placed() -> None:
+    text = b"Section end: a -> b\n  outer+0x10\n  [unknown]\n====\n"
+    assert stacks(text) == [Stack(frames=("[unknown]", "outer+0x10"), count=1)]
+    assert stacks(b"  [unknown]\n  [unknown]\n====\n") == []
+
+
+def test_a_stack_that_could_not_be_walked_has_a_count_and_no_frames() -> None:
+    text = b"    inner\n    -                cat (41)\n        7\n\n    -                git (42)\n        9\n\n"
+    assert stacks(text + b"    outer\n    -                cat (41)\n        5\n") == [
+        Stack(frames=("inner",), count=7, key="cat (41)"),
+        Stack(frames=(), count=9, key="git (42)"),
+        Stack(frames=("outer",), count=5, key="cat (41)"),
+    ]

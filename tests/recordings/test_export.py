@@ -24,7 +24,7 @@ from toolkit.recordings.export import asciicast, folded, lines, page, rows, text
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import read_recording
 from toolkit.recordings.write import Recorder
-from toolkit.runs import Cost, Form
+from toolkit.runs import Account, Cost, Form
 
 HISTOGRAM = b"     usecs   : count    distribution\n     0 -> 1   : 3   |**  |\n     2 -> 3   : 9   |****|\n"
 EVIL = "<script>alert(1)</script>\"'&\x1b]0;title\x07\x9b"
@@ -180,8 +180,29 @@ def test_the_page_shows_what_there_is(tmp_path: Path) -> None:
     shown = export("html", record_json(tmp_path, hist, hist, reads, stacks(), {"type": "map", "data": {"@total": 5}}))
     for part in (b"24 values", b"2 intervals added up", b"Over time", b"mysqld", b"@total", b"main: 7, 100.0 %"):
         assert part in shown
-    assert b"CPU of its BPF programs" in shown
+    assert b"BPF programs, % of one CPU" in shown
     assert b"inhouse/runqlat 0.1.0" in shown
+    for fact in (
+        b"it ended by itself",
+        b"1 MiB of output; 1024 MiB of memory; 128 processes; 5 % of one CPU",
+        b"watching",
+    ):
+        assert fact in shown
+
+
+def test_the_page_names_the_programs_that_cost_the_most(tmp_path: Path) -> None:
+    recording = record(tmp_path, HISTOGRAM)
+    assert recording.result is not None
+    accounts = (
+        Account(name="cold", run_count=1, run_ns=100),
+        Account(name="never"),
+        Account(name="hot", attached=("raw_tracepoint sched_switch",), run_count=2000, run_ns=1_000_000),
+    )
+    result = msgspec.structs.replace(recording.result, seconds=2.0, accounts=accounts)
+    shown = export("html", msgspec.structs.replace(recording, result=result)).decode()
+    hot = "hot on raw_tracepoint sched_switch: 2,000 times, 500 ns each, 0.05 % of one CPU"
+    assert 0 < shown.index(hot) < shown.index("cold: 1 times, 100 ns each")
+    assert "never" not in shown
 
 
 def test_a_large_recording_makes_a_page_of_bounded_size(tmp_path: Path) -> None:

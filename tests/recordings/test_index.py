@@ -85,11 +85,27 @@ def test_what_is_added_and_removed_by_hand_is_noticed(folder: Path, file: Path) 
     assert find_ids(folder, file, Query(), 10) == (copied, IDS[0], IDS[2])
 
 
+def test_what_is_added_since_is_not_held_against_all(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "zz-not-a-recording").touch()
+    find_ids(folder, file, Query(), 10)
+    with monkeypatch.context() as later_ones:
+        later_ones.setattr(index, "_read_known", lambda _: pytest.fail("it read all names"))
+        for number in (5, 6):
+            record(folder, f"20261125T10000{number}Z-runqlat-0005")
+            find_ids(folder, file, Query(), 10)
+    shutil.rmtree(folder / IDS[2])
+    copied = "20261101T100000Z-runqlat-0007"  # earlier than all, in place of one that went
+    shutil.copytree(folder / IDS[0], folder / copied)
+    record(folder, "20261125T100008Z-runqlat-0008")
+    found = find_ids(folder, file, Query(), 10)
+    assert [name[-1] for name in found] == ["8", "5", "5", *(one[-1] for one in IDS[:2]), "7"]
+
+
 def test_nothing_is_listed_again_while_the_folder_stays_the_same(
     folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find_ids(folder, file, Query(), 10)
-    monkeypatch.setattr(index, "list_names", lambda _: pytest.fail("it listed the folder"))
+    monkeypatch.setattr(index, "list_raw_names", lambda _: pytest.fail("it listed the folder"))
     monkeypatch.setattr(index, "read_recording", lambda _: pytest.fail("it read a recording"))
     assert find_ids(folder, file, Query(), 10) == IDS
 
@@ -99,7 +115,7 @@ def test_a_folder_that_changed_just_now_is_looked_at_again(
 ) -> None:
     monkeypatch.setattr(index, "SETTLED", 10**18)
     find_ids(folder, file, Query(), 10)
-    monkeypatch.setattr(index, "list_names", lambda _: pytest.fail("listed"))
+    monkeypatch.setattr(index, "list_raw_names", lambda _: pytest.fail("listed"))
     with pytest.raises(pytest.fail.Exception, match="listed"):
         find_ids(folder, file, Query(), 10)
 

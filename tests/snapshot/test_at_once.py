@@ -42,10 +42,9 @@ print(json.dumps({"loads": loads, "late": late, "last": Path(own.found.path).rea
 
 
 @pytest.fixture
-def paths(own_home: Path) -> Paths:
+def paths(warm_home: Path) -> Paths:
     """The state that the command uses, too."""
-    (own_home / "toolkit").mkdir(mode=0o700)
-    return Paths(settings=own_home / "toolkit" / "config.yaml", state=own_home / "toolkit" / "state")
+    return Paths(settings=warm_home / "toolkit" / "config.yaml", state=warm_home / "toolkit" / "state")
 
 
 @pytest.fixture

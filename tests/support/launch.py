@@ -1,4 +1,7 @@
-"""A launcher in a process of its own: `python launch.py DEADLINE GRACE ARGV…`, to be killed by a test."""
+"""A launcher in a process of its own: `python launch.py DEADLINE GRACE ARGV…`, to be killed by a test.
+
+With HELD in its environment, limits are held by the means of this host, else by watching.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from tests.support.plans import plan_for
+from tests.support.plans import WATCHED, plan_for
+from toolkit.host.means import find_enforcement
 from toolkit.launch.supervise import Sinks, supervise
 
 
@@ -24,7 +28,12 @@ def main() -> None:
         return ""
 
     result = supervise(
-        plan_for(*argv, deadline=float(deadline), grace=float(grace)),
+        plan_for(
+            *argv,
+            deadline=float(deadline),
+            grace=float(grace),
+            enforcement=find_enforcement() if "HELD" in os.environ else WATCHED,
+        ),
         Sinks(stdout=write, stderr=write, cost=lambda _: None),
     )
     print(f"\n{result.outcome} {result.status}", file=sys.stderr)

@@ -18,7 +18,7 @@ def plan_for(
     *argv: str,
     deadline: float = 20.0,
     asked: bool = False,
-    grace: float = 0.5,
+    grace: float = 20.0,  # more than a tool that obeys takes on a busy machine
     output_bytes: int = 1 << 20,
     enforcement: Enforcement = WATCHED,
     **limits: float,

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 
 from toolkit.analysis.bcc_api import needed_release
-from toolkit.analysis.bcc_nodes import nodes_of, texts_of
+from toolkit.analysis.bcc_nodes import dotted, nodes_of, texts_of
 from toolkit.analysis.bcc_options import description_of, read_signature
 from toolkit.analysis.bcc_paths import Path, all_paths
 from toolkit.analysis.bcc_platforms import needed_platforms
@@ -18,9 +18,11 @@ from toolkit.analysis.bcc_text import Alternatives, attached_by_text, strip_comm
 from toolkit.analysis.header import summary_of
 from toolkit.analysis.headers import plain_headers
 from toolkit.analysis.needs import attach_points, distinct, one
-from toolkit.model import Analysis, Engine, NeedKind, Requirement
+from toolkit.model import Analysis, Engine, Need, NeedKind, Requirement
+from toolkit.options import HELPERS
 
-_MAX_SOURCE = 1 << 18
+_MAX_SOURCE = 80 << 10  # twice the largest of BCC; the time that `ast` takes grows with the square of an f-string
+_DRAWING = frozenset({"curses.wrapper", "curses.initscr"})
 _PRAGMA = re.compile(r"#!|#\s*(?:@|-\*-|<?SPDX)")
 _PYTHON_2 = re.compile(r"Missing parentheses in call to 'print|multiple exception types|leading zeros in decimal|<>")
 
@@ -63,6 +65,7 @@ def _analyze(tree: ast.Module, source: str) -> Analysis:
         *(Requirement(any_of=(need,)) for need in read if need.kind is not NeedKind.HEADERS),
         *plain_headers(tuple(need.name for need in read if need.kind is NeedKind.HEADERS), Engine.BCC),
         *(Requirement(any_of=needs) for needs in unfollowed),
+        *_beside_programs(tree),
     )
     return Analysis(
         probes=attach_points(need for needs in (*attached, *unfollowed) for need in needs),
@@ -96,6 +99,25 @@ def _has_program(tree: ast.Module, paths: tuple[Path, ...]) -> bool:
         return True
     calls = (node.func for node in nodes_of(tree, ast.Call) if node.args or node.keywords)
     return any(isinstance(called, ast.Name) and called.id == "BPF" for called in calls)
+
+
+def _beside_programs(tree: ast.Module) -> Iterator[Requirement]:
+    """What shows in the Python alone, or anywhere in texts that are put together at run time."""
+    names = {dotted(call.func) for call in nodes_of(tree, ast.Call)}
+    if names & _DRAWING:
+        yield one(NeedKind.TERMINAL)
+    texts = texts_of(tree)
+    yield from (one(NeedKind.HELPER, name) for name in HELPERS if any(f"{name}(" in text for text in texts))
+    if "USDT" in names and any(text.startswith("/proc/%d/comm") for text in texts):
+        processes = tuple(Need(kind=NeedKind.USDT, name=name) for name in _listed_names(tree))
+        yield from (Requirement(any_of=processes, essential=False) for _ in processes[:1])
+
+
+def _listed_names(tree: ast.Module) -> Iterator[str]:
+    """The names in lists that are arguments of calls: of the processes that it looks for."""
+    found = (item for call in nodes_of(tree, ast.Call) for item in call.args if isinstance(item, ast.List))
+    items = (item.value for names in found for item in names.elts if isinstance(item, ast.Constant))
+    yield from dict.fromkeys(name for name in items if isinstance(name, str) and name.isidentifier())
 
 
 def _whole_host(paths: tuple[Path, ...]) -> tuple[Requirement, ...]:

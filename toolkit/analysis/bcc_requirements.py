@@ -16,6 +16,7 @@ from toolkit.model import Need, NeedKind, Requirement
 
 _MAX_SETS = 400
 _MAX_READ = 100
+_MAX_ATTACHED = 100  # on one path; BCC's own tools attach up to 16
 _FUNCTIONS_AND_EVENTS = frozenset(
     {NeedKind.KPROBE, NeedKind.FENTRY, NeedKind.TRACEPOINT, NeedKind.RAW_TRACEPOINT, NeedKind.TP_BTF}
 )
@@ -64,7 +65,7 @@ def _crowded(paths: list[Path]) -> frozenset[Key]:
     found: set[Key] = set()
     for path in paths:
         by_key: dict[Key, set[Alternatives]] = {}
-        for alternatives in path.seen.attached:
+        for alternatives in path.seen.attached[:_MAX_ATTACHED]:
             by_key.setdefault(_key(alternatives[0]), set()).add(alternatives)
         found.update(key for key, different in by_key.items() if len(different) > 1)
     return frozenset(found)
@@ -76,7 +77,7 @@ def _keys(path: Path, crowded: frozenset[Key], needs: dict[Key, list[Alternative
     fentry and kprobe of one function, or the old and the new name of one, are such alternatives.
     """
     found: list[Key] = []
-    for alternatives in path.seen.attached:
+    for alternatives in path.seen.attached[:_MAX_ATTACHED]:
         if not alternatives[0].name:
             continue  # chosen at run time
         common = _key(alternatives[0])

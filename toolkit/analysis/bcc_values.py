@@ -148,7 +148,7 @@ def patterns(expression: str) -> tuple[str, ...]:
     found: list[str] = []
     for part in expression.split("|"):
         whole = part.removeprefix("^").removesuffix("$")
-        wild = re.sub(r"(?:\\d|(?<!\\)\.)[*+?]?|\[[^\]]*\][*+?]?", "*", whole).replace("\\", "")
+        wild = re.sub(r"(?:\\d|(?<!\\)\.)[*+?]?|\[[^\]]*+(?:\][*+?]?|\Z)", "*", whole).replace("\\", "")
         wild = re.sub(r"\*+", "*", wild)
         if not _SIMPLE_NAME.fullmatch(wild) or HOLE in wild:
             return ("",)

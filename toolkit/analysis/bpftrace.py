@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from toolkit.analysis.bpftrace_faults import find_fault
+from toolkit.analysis.bpftrace_integers import size_requirements
 from toolkit.analysis.bpftrace_lexer import (
     BpftraceSyntaxError,
     Item,
@@ -75,6 +76,7 @@ def _analyze(script: Script) -> Analysis:
     requirements = (
         one(NeedKind.ENGINE, f"bpftrace>={version}" if version else "bpftrace"),
         *((one(NeedKind.ENGINE, f"bpftrace<{refusing}"),) if refusing else ()),
+        *size_requirements(words),
         *_headers_and_types(script, words),
         *read_requirements(bodies, blocks, wish),
         *attach_requirements(blocks, wish),
@@ -121,8 +123,9 @@ def _headers_and_types(script: Script, words: Words) -> Iterator[Requirement]:
         yield Requirement(any_of=(Need(kind=NeedKind.BTF), Need(kind=NeedKind.HEADERS, name=guarded[0])))
     elif not any(_is_kernel_header(name) for name in always) and any(foreign_types(body, defined) for body in bodies):
         yield Requirement(any_of=(Need(kind=NeedKind.BTF), Need(kind=NeedKind.HEADERS)))
-    for body in bodies:
-        yield from (Requirement(any_of=(field,)) for field in kernel_fields(body, defined))
+    if all(_is_kernel_header(name) for name in always):  # others define what nobody here knows
+        for body in bodies:
+            yield from (Requirement(any_of=(field,)) for field in kernel_fields(body, defined))
 
 
 def _header(name: str) -> Requirement:

@@ -8,7 +8,8 @@ Read from src/bpftrace.cpp, attached_probe.cpp and tracepoint_format_parser.cpp 
   "Code not generated".
 - Since 0.21 (pull request 3246), a lone uprobe must find its function too; a program can ask to give up
   (missing_probes = "error"), which tracepoints ignore. Since 0.22 what would get a program of its own is passed over.
-- Since 0.24 (pull request 4097), anything missing ends it, unless missing_probes says otherwise.
+- Since 0.24 (pull request 4097), anything missing ends it, unless missing_probes says otherwise. With "ignore" its
+  author says that one of a list will do.
 
 Always: a tracepoint wildcard that matches nothing ends it (until 0.24 even in a list), others match what there is; a
 program of which nothing is left ends with "No probes to attach".
@@ -77,14 +78,19 @@ def _joined(spans: list[Span]) -> list[Span]:
 
 def _of(block: Block, span: Span, wish: str) -> Iterator[Requirement]:
     optional: dict[str, list[Need]] = {}
+    there: set[str] = set()  # what must be there, and so is not missed under another name
     for point, need in block.places:
         if _ends_it(point, need, block, span, wish):
+            there.add(_same(point, need, block, span))
             yield Requirement(any_of=(need,))
         else:
-            optional.setdefault(_same(point, need, block, span), []).append(need)
+            same = "" if span == STRICT and wish == "ignore" else _same(point, need, block, span)
+            optional.setdefault(same, []).append(need)
         if need.kind is NeedKind.FENTRY and span != STRICT:
             yield one(NeedKind.FENTRY)  # that there is no such function is forgiven, that there is no fentry is not
-    yield from (Requirement(any_of=unique(needs), essential=False) for needs in optional.values())
+    yield from (
+        Requirement(any_of=unique(needs), essential=False) for same, needs in optional.items() if same not in there
+    )
     if span == STRICT and wish not in FORGIVING and len(block.points) == len(block.places):
         yield Requirement(any_of=unique(need for _, need in block.places))
 

@@ -89,6 +89,8 @@ def oldest_version(items: Words, points: tuple[tuple[str, ...], ...], own: froze
     for item, words in items:
         pointers = {name for name in pointers if name.startswith("@")}
         needed.extend(_of_item(item, words, own, pointers))
+    if _clears_a_count(items):
+        needed.append((0, 12))
     for point in points:
         needed.extend(_of_point(point))
     newest = max(needed, default=(0, 0))
@@ -105,6 +107,19 @@ def own_names(script: Script) -> frozenset[str]:
         elif parts[:2] == ["#", "define"]:
             found.update(parts[2:3])
     return frozenset(found)
+
+
+def _clears_a_count(items: Words) -> bool:
+    """Whether a count without a key is cleared or deleted: `@ = count(); clear(@);`."""
+    triples = [triple for _, words in items for triple in zip(words, words[1:], words[2:], strict=False)]
+    counts = {first.text for first, equals, call in triples if equals.text == "=" and call.text == "count"}
+    return any(
+        call.text in ("clear", "delete")
+        and parenthesis.text == "("
+        and name.kind is TokenKind.MAP
+        and name.text in counts
+        for call, parenthesis, name in triples
+    )
 
 
 def _of_item(item: Item, words: tuple[Token, ...], own: frozenset[str], pointers: set[str]) -> Iterator[Version]:
@@ -203,6 +218,8 @@ def _of_call(word: str, before: str, second: Token, third: Token) -> Iterator[Ve
             yield (0, 24)
         elif second.kind is TokenKind.MAP and third.text == ",":
             yield (0, 22)
+    if word == "str" and second.kind is TokenKind.PARAMETER and third.text in ("+", "-"):
+        yield (0, 12)
     if word == "exit" and second.kind is TokenKind.NUMBER:
         yield (0, 21)
     if word == "print" and second.kind is TokenKind.MAP and third.text == "[":

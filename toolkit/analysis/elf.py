@@ -42,7 +42,14 @@ def analyze(data: bytes, name: str = "") -> Analysis:
     calls = read_calls(data, objects[0])
     attached = program_requirements(programs, strings, name, calls)
     reads = (need for found in objects for need in needed_reads(found, strings, calls))
-    requirements = (*_types(objects), *(Requirement(any_of=(need,)) for need in reads), *attached, *_files(data))
+    options = (one(NeedKind.CONFIG, name) for found in objects for name in found.options)
+    requirements = (
+        *_types(objects),
+        *options,
+        *(Requirement(any_of=(need,)) for need in reads),
+        *attached,
+        *_files(data),
+    )
     return Analysis(
         probes=attach_points(need for requirement in attached for need in requirement.any_of),
         requirements=distinct(requirements),

@@ -24,6 +24,7 @@ _CALL = 0x85  # of a helper when its source register is 0, else of a function of
 _PROGRAM_BITS, _SYMBOLS = 1, 2  # SHT_PROGBITS, SHT_SYMTAB
 _OBJECT, _FUNCTION = 1, 2  # STT_OBJECT, STT_FUNC
 _UNDEFINED = 0  # SHN_UNDEF
+_GLOBAL = 1  # STB_GLOBAL
 _MAX_SECTIONS = 1024
 _MAX_SYMBOLS = 20_000
 _MAX_PROGRAMS = 500
@@ -73,6 +74,7 @@ class BpfObject:
     relocated: bool  # it needs the kernel's BTF to be loaded
     reads: dict[str, tuple[Need, ...]] = field(default_factory=dict)  # by section: fields and helper functions
     maps: int = 0  # how many maps a skeleton of it has
+    options: tuple[str, ...] = ()  # of the kernel's configuration, without which libbpf does not load it
 
 
 def embedded_objects(data: bytes) -> tuple[BpfObject, ...]:
@@ -112,7 +114,8 @@ def _read(blob: bytes) -> BpfObject:
         found = read_relocations(types, extension) if types and extension else Relocations({}, frozenset())
         asks = _asks_configuration(blob, sections)
         reads = {} if asks else _list_reads(blob, sections, found)
-        return BpfObject(programs, relocated, reads, _count_maps(blob, sections) + asks)
+        maps = _count_maps(blob, sections) + asks
+        return BpfObject(programs, relocated, reads, maps, tuple(_needed_options(blob, sections)))
     except (BtfError, struct.error, ValueError, IndexError) as error:
         raise ElfError(str(error) or type(error).__name__) from error
 
@@ -147,11 +150,12 @@ def _programs(blob: bytes, sections: tuple[Section, ...]) -> Iterator[Program]:
 
 
 class Symbol(NamedTuple):
-    """An entry of the symbol table: its name, what it is (STT_…), and the number of its section."""
+    """An entry of the symbol table: its name, what it is (STT_…), its section's number, and how it binds (STB_…)."""
 
     name: str
     kind: int
     section: int
+    binding: int
 
 
 def _read_symbols(blob: bytes, sections: tuple[Section, ...]) -> Iterator[Symbol]:
@@ -162,7 +166,7 @@ def _read_symbols(blob: bytes, sections: tuple[Section, ...]) -> Iterator[Symbol
         raise ElfError("it has more symbols than any tool has")
     names = sections[table.link]
     for name, info, _, number, *_ in _SYMBOL.iter_unpack(table.data(blob)):
-        yield Symbol(_read_name(blob, names, name), info & 0xF, number)
+        yield Symbol(_read_name(blob, names, name), info & 0xF, number, info >> 4)
 
 
 def _find_functions(blob: bytes, sections: tuple[Section, ...]) -> dict[int, list[str]]:
@@ -208,6 +212,13 @@ def _asks_configuration(blob: bytes, sections: tuple[Section, ...]) -> bool:
     """Whether programs ask for the kernel's version or configuration, in one more map: they may have another way."""
     asked = (one for one in _read_symbols(blob, sections) if one.section == _UNDEFINED)
     return any(one.name.startswith(("CONFIG_", "LINUX_")) for one in asked)
+
+
+def _needed_options(blob: bytes, sections: tuple[Section, ...]) -> Iterator[str]:
+    """`extern bool CONFIG_X __kconfig`: one that is not set fails the load, but for a weak one, which is 0."""
+    for symbol in _read_symbols(blob, sections):
+        if symbol.section == _UNDEFINED and symbol.binding == _GLOBAL and symbol.name.startswith("CONFIG_"):
+            yield symbol.name
 
 
 def _data_of(blob: bytes, sections: tuple[Section, ...], name: str) -> bytes:

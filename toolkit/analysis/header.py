@@ -28,8 +28,8 @@ def summary_of(comment: str) -> str:
         if text.endswith(".") or not line.strip() or _NOT_SUMMARY.match(line.strip()):
             break
         text = f"{text} {line.strip()}"
-    text = re.split(r"\s*[Ff]or Linux\b|\.\s+(?=[A-Z])", text)[0]
-    return " ".join(text.split()).removesuffix(".")[:_MAX_SUMMARY]
+    text = re.split(r" ?[Ff]or Linux\b|\. (?=[A-Z])", " ".join(text.split()))[0]
+    return text.rstrip().removesuffix(".")[:_MAX_SUMMARY]
 
 
 def usage_of(comment: str) -> str:

@@ -12,17 +12,20 @@ from toolkit.model import Analysis, Arguments, Need, NeedKind, Requirement, Sign
 # bcc's tools/javacalls.sh is `$lib/ucalls.py -l java "$@"`; Debian's javacalls-bpfcc calls `$lib/ucalls`, which
 # lies beside it in /usr/sbin. Other wrappers name the language first: `$lib/uobjnew.py -l c`, `ustat.py java`.
 _WRAPPED = re.compile(
-    r"^\s*(?:exec\s+)?[\"']?(?:\$\{?lib\}?|\S{0,200})/(?P<tool>u(?:calls|flow|gc|objnew|stat|threads))"
+    r"^[ \t]*(?:exec[ \t]+)?[\"']?(?:\$\{?lib\}?|\S{0,200})/(?P<tool>u(?:calls|flow|gc|objnew|stat|threads))"
     r"(?:\.py|-bpfcc)?[\"']?\s(?P<rest>.{0,200})",
     re.MULTILINE,
 )
 _LANGUAGE = re.compile(r"(?:-l|--language)[ =]+(\w+)")
-_HERE_DOCUMENT = re.compile(r"^\s*(?:usage\s*:|USAGE\s*:)", re.IGNORECASE | re.MULTILINE)
 _POSITION = re.compile(r"\$(?:[1-9@*#]|\{[1-9@*#])")
 _GETOPTS = re.compile(r"\bgetopts\s+[\"']?:?([A-Za-z:]{1,80})")
 _MAX_SCRIPT = 1 << 18
 # What runs programs of each language, where that is not called like the language.
 _PROGRAMS = {"python": ("python3", "python"), "tcl": ("tclsh",), "c": (), "none": ()}
+# The USDT probes behind a wrapped tool, where the interpreter that they are in can be looked at: in the program, or in
+# its library where the program is linked to one (Fedora).
+_PYTHON = ("python3", "/usr/lib64/libpython3.*.so.*", "/usr/lib/*-linux-gnu/libpython3.*.so.*")
+_PROBES = {"ucalls": "python:function__entry", "uflow": "python:function__entry", "ugc": "python:gc__start"}
 # What ustat looks for among the running processes: their names, exactly, so that a python3 is none of them.
 _PROCESSES = {
     "java": ("java",),
@@ -51,20 +54,26 @@ def _wrapper(tool: str, rest: str, text: str) -> Analysis:
     if tool == "ustat":
         return _every_process(name, text)
     programs = _PROGRAMS.get(name, (name,) if name else ())
-    usdt = Need(kind=NeedKind.USDT)
     requirements = [one(NeedKind.ENGINE, "bcc"), one(NeedKind.HEADERS)]
     if programs:
         requirements.append(
             Requirement(any_of=tuple(Need(kind=NeedKind.PROGRAM, name=program) for program in programs))
         )
-    probes = () if name == "c" else (usdt,)
-    requirements.extend(Requirement(any_of=(probe,)) for probe in probes)
+    probes = _usdt_probes(tool, name)
+    requirements.extend(Requirement(any_of=probes) for _ in probes[:1])
     return Analysis(
         probes=probes,
         requirements=tuple(requirements),
         signature=Signature(style=Arguments.POSITIONAL, required=True, usage="pid"),
         summary=summary_of(_header(text)),
     )
+
+
+def _usdt_probes(tool: str, language: str) -> tuple[Need, ...]:
+    """The probes that a wrapper attaches to, by the files that may have them; one without a name is not known."""
+    if language == "python" and tool in _PROBES:
+        return tuple(Need(kind=NeedKind.USDT, name=f"{file}:{_PROBES[tool]}") for file in _PYTHON)
+    return () if language == "c" else (Need(kind=NeedKind.USDT),)
 
 
 def _every_process(language: str, text: str) -> Analysis:

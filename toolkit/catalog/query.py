@@ -50,6 +50,11 @@ def resolve_name(index: Index, name: str) -> Asked:
     raise NoSuchTool(f"{prefix!r} has no {last}", fix=_offer_variants(tool, variants))
 
 
+def name_tool(index: Index, name: str) -> Tool | None:
+    """The tool that a name is about, in whichever of these forms; None where there is none."""
+    return _find_tool(index, name.partition("@")[0].rpartition("/")[2])
+
+
 def find_category(index: Index, name: str) -> str | None:
     """The category of this name or long alias, or None."""
     lowered = name.lower()

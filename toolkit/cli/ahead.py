@@ -7,27 +7,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from toolkit.cli.reading import Catalog, list_texts
 from toolkit.cli.session import Session, join_session
 from toolkit.config import Settings
 from toolkit.host.ahead import FactsAhead
 from toolkit.model import Index
 from toolkit.paths import Paths
-from toolkit.snapshot.build import Reader
 from toolkit.snapshot.collect import Collected
-from toolkit.snapshot.index import load_index
-from toolkit.snapshot.layout import Role
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """Work that goes on in threads: some ask the host, one reads tools, one thing after the other."""
+    """Work that goes on in threads: some ask the host, one has tools read, one thing after the other."""
 
     paths: Paths
     settings: Settings
     facts: FactsAhead
     index: Future[Index]
     reading: ThreadPoolExecutor
-    reader: Reader
+    catalog: Catalog
 
     def session(self) -> Session:
         """Everything as it was before the sync. Raises ToolkitError."""
@@ -35,27 +33,21 @@ class Ahead:
 
     def read(self, files: Collected) -> None:
         """Have the tools among these files analysed, so that the catalog after the sync is built sooner."""
-        self.reading.submit(self._read, files)
+        self.reading.submit(self.catalog.read, list_texts(files))
 
     def reload(self) -> Session:
         """Everything as it is after the sync. Raises ToolkitError."""
-        index = self.reading.submit(load_index, self.paths, self.reader).result()
+        index = self.reading.submit(self.catalog.load).result()
         return join_session(self.paths, self.settings, index, self.facts.result())
-
-    def _read(self, files: Collected) -> None:
-        for entry in files.entries:
-            if entry.role is Role.TOOL and entry.engine:
-                self.reader.read(entry.engine, entry.stem, files.contents[entry.sha256], entry.sha256)
 
 
 @contextmanager
-def load_ahead(paths: Paths, settings: Settings) -> Iterator[Ahead]:
+def load_ahead(paths: Paths, settings: Settings, catalog: Catalog) -> Iterator[Ahead]:
     """Begin to load while the block runs; what was not begun when it ends is not done any more."""
     asking, engines, reading = ThreadPoolExecutor(1), ThreadPoolExecutor(2), ThreadPoolExecutor(1)
-    reader = Reader()
     try:
         facts = FactsAhead(paths.facts, asking, engines)
-        yield Ahead(paths, settings, facts, reading.submit(load_index, paths, reader), reading, reader)
+        yield Ahead(paths, settings, facts, reading.submit(catalog.load), reading, catalog)
     finally:
         for one in (asking, engines, reading):
             one.shutdown(cancel_futures=True)

@@ -13,8 +13,8 @@ import click
 import msgspec
 
 from toolkit.cli import narrate
+from toolkit.cli.events import GiveUp, OutputEvent, ResultEvent, never, write_all
 from toolkit.cli.places import own_paths
-from toolkit.cli.sinks import GiveUp, OutputEvent, ResultEvent, never, write_all
 from toolkit.errors import NoSuchRecording, NoSuchRun, StateError, ToolkitError
 from toolkit.launch.register import Entry
 from toolkit.launch.stop import Launcher, find_run

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterable
 
 from toolkit.cli import render
-from toolkit.cli.sinks import GiveUp, Tap, never, write_all
+from toolkit.cli.events import GiveUp, never, write_all
+from toolkit.cli.sinks import Tap
 from toolkit.launch.supervise import Sinks
 from toolkit.output.chart import Style
 from toolkit.output.frames import Frame, Histogram
 from toolkit.output.page import Page, join_lines
 from toolkit.output.parser import open_parser
-from toolkit.runs import Form, Outcome, Plan, Result
+from toolkit.runs import Form, Outcome, Result
 
 WIDTH = 80  # columns, and
 HEIGHT = 48  # lines of all heat maps together, where no terminal says how large it is
@@ -51,9 +52,6 @@ class ChartOutlet:
         self._map: tuple[str, ...] = ()
         self._shown = 0  # lines of the map that stand on the terminal, above the cursor
         self._at_start = True  # the cursor is at the start of a line
-
-    def start(self, plan: Plan) -> None:
-        return
 
     def sinks(self) -> Sinks:
         return Sinks(

@@ -21,7 +21,7 @@ from toolkit.errors import NoSuchTool, UsageError
 from toolkit.host.looked import look_up
 from toolkit.matrix import FailOn, Subject, judge_rows, list_failures, make_columns
 from toolkit.model import Engine, Facts, Index, Value, Variant
-from toolkit.snapshot.build import list_needs
+from toolkit.outside import list_needs
 from toolkit.snapshot.given import read_given
 from toolkit.snapshot.index import load_index
 

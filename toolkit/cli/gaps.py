@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from toolkit.model import Engine
@@ -58,8 +59,14 @@ def describe_gaps(plan: Plan, result: Result, remarks: Remarks, points: Points) 
         yield (
             f"its BPF programs burned more than {plan.limits.bpf_cost:g} % of one CPU: trace less, such as one process "
             "or a rarer event, or let it cost more: "
-            f"`--bpf-cost {max(10, round(plan.limits.bpf_cost * 4)):g}`"
+            f"`--bpf-cost {_suggest_cost(plan, result)}`"
         )
+
+
+def _suggest_cost(plan: Plan, result: Result) -> int:
+    """Percent of one CPU that would have been enough: twice what it burned, in steps of five."""
+    burned = result.cost.run_ns / 1e7 / result.seconds if result.seconds else 0.0
+    return math.ceil(2 * max(burned, plan.limits.bpf_cost) / 5) * 5
 
 
 def _failed(result: Result) -> bool:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
-from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 def complete_tool(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Tool names that begin with what was typed, each with its summary."""
+    from click.shell_completion import CompletionItem
+
     from toolkit.cli.places import own_paths
     from toolkit.errors import ToolkitError
     from toolkit.snapshot.index import load_index
@@ -21,6 +27,8 @@ def complete_tool(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def complete_category(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Category names that begin with what was typed."""
+    from click.shell_completion import CompletionItem
+
     from toolkit.cli.places import own_paths
     from toolkit.errors import ToolkitError
     from toolkit.snapshot.index import load_index

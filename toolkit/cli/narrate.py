@@ -11,22 +11,29 @@ from collections.abc import Iterator
 
 import click
 
-from toolkit.cli.gaps import describe_engine
 from toolkit.cli.render import format_bytes, format_duration, format_percent, terminal_width
 from toolkit.launch.plan import outlives_limit
-from toolkit.model import Status
-from toolkit.runs import Cost, Form, Limits, Outcome, Plan, Result
+from toolkit.launch.policy import RISK_WORDS
+from toolkit.model import Risk, Status
+from toolkit.runs import NOBODY_READS, Cost, Enforcement, Form, Limits, Outcome, Plan, Result
 
 LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have seen an attachment
 INDENT = " " * 9  # below "toolkit: "
+PLAN_INDENT = 11  # columns of the words of `describe_plan`
 
 
 def say(text: str, fix: str = "") -> None:
     """A sentence of ours on stderr and what to do about it, wrapped on a terminal; that nobody reads is no failure."""
-    lines = [f"toolkit: {text}", *([f"{INDENT}{fix}"] if fix else [])]
+    lines = [*f"toolkit: {text}".splitlines(), *(f"{INDENT}{fix}".splitlines() if fix else ())]
     width = terminal_width(sys.stderr)
     if width:
-        fill = functools.partial(textwrap.fill, width=max(width, 40), subsequent_indent=INDENT, break_on_hyphens=False)
+        fill = functools.partial(
+            textwrap.fill,
+            width=max(width, 40),
+            subsequent_indent=INDENT,
+            break_on_hyphens=False,
+            break_long_words=False,  # a path is copied whole
+        )
         lines = [fill(line) for line in lines]
     try:
         click.echo("\n".join(lines), err=True)
@@ -55,6 +62,15 @@ def describe_doubts(plan: Plan) -> Iterator[str]:
     if outlives_limit(plan):
         asked = plan.choice.duration or 0
         yield f"the arguments ask for {asked:g} s, the limit is {plan.deadline:g} s: add `--duration {asked + 5:g}`"
+    unmetered = describe_unmetered(plan)
+    if unmetered:
+        yield unmetered
+
+
+def describe_unmetered(plan: Plan) -> str:
+    """That nothing holds the limit of what its BPF programs cost, and why; empty where it is held, or there is none."""
+    why, most = plan.enforcement.unmetered, plan.limits.bpf_cost
+    return f"nothing stops it when its BPF programs burn more than {most:g} % of one CPU: {why}" if why and most else ""
 
 
 def describe_caps(plan: Plan, usual: Limits, wanted: Limits, capped: dict[str, str]) -> Iterator[str]:
@@ -63,6 +79,13 @@ def describe_caps(plan: Plan, usual: Limits, wanted: Limits, capped: dict[str, s
         felt = plan.deadline >= plan.limits.duration if name == "duration" else False
         if felt or getattr(wanted, name) != getattr(usual, name):
             yield f"the policy of this host caps this run at {cap}"
+
+
+def must_be_said(result: Result) -> bool:
+    """Whether how it ended is worth a sentence even where silence was asked for: its output is less than was wanted."""
+    if result.outcome is Outcome.OUTPUT_CLOSED:
+        return result.detail != NOBODY_READS
+    return result.outcome is Outcome.LIMIT
 
 
 def describe_end(result: Result) -> str:
@@ -96,7 +119,7 @@ def _outcome(result: Result) -> str:
         case Outcome.OUTPUT_CLOSED:
             return f"stopped, {result.detail},"
         case Outcome.FAILED:
-            return f"it could not be run: {result.detail},"
+            return f"it could not be run to its end: {result.detail},"
 
 
 def _signal_name(number: int) -> str:
@@ -132,22 +155,38 @@ def describe_trouble(plan: Plan, result: Result, recording_problem: str) -> Iter
         yield recording_problem
     if result.unheld:
         yield f"its limits were only watched, not held by the kernel: {result.unheld}"
+    if result.left:
+        yield describe_left(result.left)
     if result.dropped_bytes:
         yield f"{format_bytes(result.dropped_bytes)} of its output over the cap were dropped"
     if attached_nothing(plan, result):
         yield "it attached to nothing: that it printed nothing does not mean that nothing happened"
-    if result.outcome is Outcome.FAILED:
+    if result.outcome is Outcome.FAILED and not result.left:
         yield result.detail
 
 
-def describe_plan(plan: Plan) -> Iterator[str]:
-    """The whole decision, for --dry-run."""
+def describe_left(left: tuple[int, ...]) -> str:
+    """Which processes are still there, why, and what to do."""
+    one = len(left) == 1
+    which = f"process {left[0]} sleeps" if one else f"processes {', '.join(map(str, left))} sleep"
+    return (
+        f"{which} in the kernel and cannot be killed; {'it ends' if one else 'they end'} on waking up. "
+        f"`cat /proc/{left[0]}/stack` tells what for; `toolkit doctor` tells whether anything is left"
+    )
+
+
+def describe_plan(plan: Plan, risks: tuple[Risk, ...]) -> Iterator[str]:
+    """The whole decision, for --dry-run; `risks` are those of the tool."""
+    from toolkit.cli.gaps import describe_engine  # here, because every run would wait for it
+
     yield f"tool       {plan.category}/{plan.tool}"
     yield f"variant    {plan.choice.variant.id} ({plan.choice.variant.engine})"
     yield f"why        {plan.choice.why}"
     yield f"verdict    {plan.choice.verdict.status} ({plan.choice.verdict.basis})"
     for reason in plan.choice.verdict.reasons:
         yield f"           {reason.text}"
+    for risk in risks:
+        yield f"risk       {risk}: it {RISK_WORDS[risk]}"
     yield f"file       {plan.choice.variant.found.path}"
     yield f"sha256     {plan.choice.variant.sha256}"
     yield f"command    {shlex.join(plan.argv)}"
@@ -160,7 +199,14 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     if engine:
         yield f"engine     {engine}"
     yield f"limits     {'; '.join(describe_limits(plan.limits))}"
-    yield f"held by    {plan.enforcement.means}{f' ({plan.enforcement.why})' if plan.enforcement.why else ''}"
+    yield f"held by    {describe_means(plan.enforcement)}"
+
+
+def describe_means(enforcement: Enforcement) -> str:
+    """What holds the limits, why nothing better does, and which of them nothing holds."""
+    why = f" ({enforcement.why})" if enforcement.why else ""
+    unmetered = f"; not that of its BPF programs: {enforcement.unmetered}" if enforcement.unmetered else ""
+    return f"{enforcement.means}{why}{unmetered}"
 
 
 def describe_limits(limits: Limits) -> Iterator[str]:

@@ -188,7 +188,8 @@ def _format_policy(policy: Policy) -> Iterator[str]:
     if not policy.path:
         yield "There is no policy on this host: everybody may run everything that their rights let them."
         return
-    yield f"{policy.path} is good: {len(policy.rules)} rules, the first that fits decides; else {policy.default}."
+    count = f"{len(policy.rules)} rule{'s' * (len(policy.rules) != 1)}"
+    yield f"{policy.path} is good: {count}, the first that fits decides; else {policy.default}."
     width = max((len(rule.name) for rule in policy.rules), default=0)
     for rule in policy.rules:
         yield f"  {rule.name:<{width}}  {_format_rule(rule)}"
@@ -202,7 +203,7 @@ def _format_rule(rule: Rule) -> str:
             ("tools", rule.tools),
             ("categories", rule.categories),
             ("risks", rule.risks),
-            ("arguments", rule.arguments),
+            ("arguments", tuple(one or "none" for one in rule.arguments or ())),
         )
         if given
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toolkit.alternatives import find_alternative, make_alternative
 from toolkit.catalog.query import Asked
-from toolkit.choose import Chosen, choose
+from toolkit.choose import Chosen, choose, is_for_newer
 from toolkit.cli.session import Session
 from toolkit.compat import find_missing_rights
 from toolkit.diagnose import install_command
@@ -37,12 +37,13 @@ def _reasons(one: Judged) -> str:
 
 def _fixes(judged: tuple[Judged, ...]) -> tuple[str, ...]:
     """What would really help: the fixes of variants that nothing else keeps from running."""
-    return tuple(
-        reason.fix
+    # What merely follows from a cause has neither a need nor a link: "its output would be incomplete".
+    causes = (
+        tuple(reason for reason in one.verdict.reasons if reason.need or reason.fix or reason.link)
         for one in judged
-        if all(reason.fix for reason in one.verdict.reasons)
-        for reason in one.verdict.reasons
+        if not is_for_newer(one)
     )
+    return tuple(reason.fix for reasons in causes if all(reason.fix for reason in reasons) for reason in reasons)
 
 
 def _instead(asked: Asked, session: Session, arguments: tuple[str, ...]) -> tuple[str, ...]:

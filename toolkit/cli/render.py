@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 import click
@@ -13,6 +13,7 @@ from toolkit.errors import StateError
 from toolkit.model import Status, Verdict
 
 SHAPE = 1  # of every --json document; docs/json.md says what is in them
+COPIED = ("command", "file", "folder", "sha256")
 
 COLOURS = {Status.RUNS: "green", Status.PARTIAL: "yellow", Status.UNKNOWN: "yellow", Status.BLOCKED: "red"}
 
@@ -102,6 +103,18 @@ def wrap(text: str, indent: int, width: int | None) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def wrap_facts(facts: Iterable[str], indent: int, width: int | None) -> Iterator[str]:
+    """Wrap lines of a word and what it is, below the second; what may be copied, such as a command, stays a line."""
+    for fact in facts:
+        word = fact[:indent]
+        if width is None or len(fact) <= width or word.strip() in COPIED:
+            yield fact
+            continue
+        first, *rest = wrap(fact[indent:], indent, width)
+        yield word + first[indent:]
+        yield from rest
 
 
 def format_bytes(size: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 import click
@@ -13,6 +14,7 @@ from toolkit.choose import choose
 from toolkit.cli import narrate, render
 from toolkit.cli.attempts import open_attempt
 from toolkit.cli.names import complete_tool
+from toolkit.cli.numbers import Amount
 from toolkit.cli.session import Session, open_session
 from toolkit.cli.start import Start, start_detached, start_here
 from toolkit.config import LEAST_MEMORY
@@ -93,16 +95,25 @@ def check_outlet(*, chart: bool, as_json: bool) -> None:
 )
 @click.option(
     "--cpu-limit",
-    type=click.FloatRange(0, 100_000),
+    type=Amount(0, 100_000),
     metavar="PERCENT",
     help="Share of one CPU that they may use over 3 s (0, no limit: BCC's compiler takes all of one).",
 )
 @click.option("--processes", type=click.IntRange(1, 1 << 22), metavar="N", help="Most processes and threads (128).")
 @click.option(
     "--bpf-cost",
-    type=click.FloatRange(0, 100_000),
+    type=Amount(0, 100_000),
     metavar="PERCENT",
     help="Stop it when its BPF programs burn more of one CPU for 3 s (5); 0: no bound.",
+)
+@click.option("--nice", type=click.IntRange(0, 19), metavar="N", help="Run it with this niceness (5).")
+@click.option("--runs", type=click.IntRange(0, 1000), metavar="N", help="Start it while fewer runs are on (4); 0: any.")
+@click.option("--runs-of-tool", type=click.IntRange(0, 1000), metavar="N", help="… or fewer runs of this tool (2).")
+@click.option(
+    "--min-free",
+    type=click.IntRange(0, 1 << 30),
+    metavar="MIB",
+    help="Stop recording when its disk has less left (256).",
 )
 @click.option(
     "--allow", "-a", multiple=True, type=click.Choice([risk.value for risk in Risk]), help="Accept a risk class."
@@ -127,6 +138,10 @@ def command(
     cpu_limit: float | None,
     processes: int | None,
     bpf_cost: float | None,
+    nice: int | None,
+    runs: int | None,
+    runs_of_tool: int | None,
+    min_free: int | None,
     allow: tuple[str, ...],
     force: bool,
     record: bool | None,
@@ -143,13 +158,12 @@ def command(
     Options before the tool's name are toolkit's; all after it goes to the tool untouched. INTERVAL COUNT means the
     same for every variant: `toolkit run runqlat 10 1` is one summary of 10 seconds.
 
-    \b
     Exit status: the tool's own; 0 when the time asked for is over; 124 a limit ended it; 125 toolkit failed; 126 it
     cannot run here; 127 no such tool; 130 interrupted.
     """
     check_text((tool, *arguments))
     check_outlet(chart=chart, as_json=as_json)
-    session = open_session()
+    session = open_session(tool)
     asked = resolve_name(session.index, tool)
     accepted = (*session.settings.allow, *map(Risk, allow))
     attempt = open_attempt(session, asked.tool, arguments, accepted, force=force, record=record)
@@ -168,18 +182,27 @@ def command(
             cpu=cpu_limit,
             processes=processes,
             bpf_cost=bpf_cost,
+            nice=nice,
+            runs=runs,
+            runs_of_tool=runs_of_tool,
+            free_bytes=_shift(min_free, 20),
         )
         limits, capped = cap_limits(wanted, decision.caps)
         duration = None if "duration" in capped else duration
         attempt.plan = plan = _plan(session, asked, choice, limits, duration, as_data=as_json)
     if dry_run:
-        render.print_json(plan) if as_json else render.print_lines(narrate.describe_plan(plan))
+        render.print_json(plan) if as_json else render.print_lines(_describe_plan(plan, asked))
     for line in (*narrate.describe_caps(plan, session.settings.limits, wanted, capped), *narrate.describe_doubts(plan)):
         narrate.warn(line)
     if dry_run:
         return 0
     start = Start(session, attempt, plan, record=decision.record, quiet=quiet or as_json, as_json=as_json, chart=chart)
     return start_detached(start) if detach else start_here(start)
+
+
+def _describe_plan(plan: Plan, asked: Asked) -> Iterator[str]:
+    facts = narrate.describe_plan(plan, asked.tool.risk)
+    return render.wrap_facts(facts, narrate.PLAN_INDENT, render.terminal_width())
 
 
 def _shift(given: int | None, bits: int) -> int | None:
@@ -212,7 +235,7 @@ def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force
         raise UsageError(f"cannot call {asked.tool.name} like this", fix="\n         ".join(lines))
     from toolkit.cli.refuse import refuse  # here, because most runs are not refused, and it costs 6 ms
 
-    raise refuse(asked, chosen, session, arguments)
+    raise refuse(asked, chosen, open_session(), arguments)  # what to use instead may be any tool
 
 
 def _override(limits: Limits, **asked: float | None) -> Limits:

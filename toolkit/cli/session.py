@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from toolkit.cli.places import own_paths
-from toolkit.config import Settings, load_settings
+from toolkit.cli.remembered import recall_settings
+from toolkit.config import Settings
 from toolkit.host import load_facts
-from toolkit.host.looked import look_up
 from toolkit.model import Facts, Index, Value
 from toolkit.paths import Paths
 from toolkit.runs import Trial
@@ -25,14 +25,20 @@ class Session(Value, frozen=True, kw_only=False):
     trials: dict[str, Trial] = {}  # results of this kernel, by their names
 
 
-def open_session() -> Session:
-    """Load everything for this user on this host. Raises ToolkitError."""
+def open_session(name: str = "") -> Session:
+    """Load everything for this user on this host. Raises ToolkitError.
+
+    With a `name`, as a person types it, variants of other tools than the one that it is about may be missing.
+    """
     paths = own_paths()
-    return join_session(paths, load_settings(paths.settings), load_index(paths), load_facts(paths.facts))
+    index = load_index(paths, name=name)
+    return join_session(paths, recall_settings(paths), index, load_facts(paths.facts))
 
 
 def join_session(paths: Paths, settings: Settings, index: Index, facts: Facts) -> Session:
     """A session of these, with the facts about what the catalog's variants name outside of the kernel."""
-    looked = look_up(index.outside, cache=paths.looked)
-    facts = msgspec.structs.replace(facts, looked=looked)
+    if index.outside:
+        from toolkit.host.looked import look_up  # here, because most tools name nothing outside of the kernel
+
+        facts = msgspec.structs.replace(facts, looked=look_up(index.outside, cache=paths.looked))
     return Session(paths, settings, index, facts, load_trials(paths.verified))

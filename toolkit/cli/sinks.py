@@ -3,65 +3,26 @@
 from __future__ import annotations
 
 import codecs
-import os
-import select
-import stat
 import sys
 import time
-from collections.abc import Callable
-from typing import Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
-from toolkit.cli.render import SHAPE
+from toolkit.cli.events import FrameEvent, GiveUp, OutputEvent, ResultEvent, emit, never, write_all
 from toolkit.cli.status import Status, can_write
 from toolkit.launch.supervise import Sinks
-from toolkit.model import Value
 from toolkit.output.frames import Frame, Lost
 from toolkit.output.pace import Pace
-from toolkit.output.parser import Stream
 from toolkit.recordings.write import Recorder
 from toolkit.remarks import Folder, Remarks
-from toolkit.runs import Cost, Form, Outcome, Plan, Result
+from toolkit.runs import Cost, Form, Outcome, Result
 
-ASK_EVERY = 100  # milliseconds
-NO_OFFSET = -1  # to pwritev2(2): as write(2)
-GiveUp = Callable[[], bool]
-
-
-class StartEvent(Value, frozen=True, tag_field="event", tag="start", omit_defaults=False):
-    """The first line of `run --json`."""
-
-    shape: int
-    plan: Plan
-    recording: str
-
-
-class OutputEvent(Value, frozen=True, tag_field="event", tag="output", omit_defaults=False):
-    """What the tool printed, as it came; bytes that are no UTF-8 are replaced here, and kept in the recording."""
-
-    stream: str
-    text: str
-
-
-class FrameEvent(Value, frozen=True, tag_field="event", tag="frame", omit_defaults=False):
-    """A piece of stdout that was understood."""
-
-    frame: Frame
-
-
-class ResultEvent(Value, frozen=True, tag_field="event", tag="result", omit_defaults=False):
-    """The last line of `run --json`."""
-
-    result: Result
+if TYPE_CHECKING:
+    from toolkit.output.parser import Stream
 
 
 class Outlet(Protocol):
     """What the two ways to show a run have in common."""
-
-    def start(self, plan: Plan) -> None:
-        """The run begins."""
-        ...
 
     def sinks(self) -> Sinks:
         """Where its output goes."""
@@ -94,26 +55,42 @@ class Tap:
         self.recorder = recorder
         self._remarks = remarks
         self._lost = 0  # events, by the frames of stdout
-        self._stream = Stream(form, Pace(time.perf_counter))
+        self._form = form
         self._quiet = False  # no output came since the last pause
+
+    @cached_property
+    def _stream(self) -> Stream:
+        # It takes 8 ms to load, for which the first words of a tool need not wait.
+        from toolkit.output import parser
+
+        return parser.Stream(self._form, Pace(time.perf_counter))
 
     def take(self, stream: str, data: bytes) -> tuple[Frame, ...]:
         """Bytes of stream O or E; gives the frames that they complete."""
+        self.keep(stream, data)
+        return self.read(stream, data)
+
+    def keep(self, stream: str, data: bytes) -> None:
+        """Have bytes in the recording, which comes before anything else."""
         if self.recorder:
             self.recorder.take_output(stream, data)
+
+    def read(self, stream: str, data: bytes) -> tuple[Frame, ...]:
+        """Understand bytes that are kept; gives the frames that they complete."""
         self._remarks.hear(stream, data)
         if stream != "O":
             return ()
         self._quiet = False
-        return self._keep(self._stream.feed(data))
+        return self._keep_frames(self._stream.feed(data))
 
     def pause(self) -> tuple[Frame, ...]:
         """Called about once a second; gives the frames that wait for more output where none came for so long."""
         quiet, self._quiet = self._quiet, True
-        return self._keep(self._stream.pause()) if quiet else ()
+        return self._keep_frames(self._stream.pause()) if quiet else ()
 
     def take_cost(self, cost: Cost) -> None:
         """One sample of the meter."""
+        _ = self._stream  # loaded by now, whatever is installed in our place while a run goes on
         if self.recorder:
             self.recorder.take_cost(cost)
 
@@ -123,12 +100,12 @@ class Tap:
 
     def finish(self, result: Result) -> tuple[Frame, ...]:
         """The run is over; gives the frames that were still pending."""
-        frames = self._keep(self._stream.finish())
+        frames = self._keep_frames(self._stream.finish())
         if self.recorder:
             self.recorder.finish(result)
         return frames
 
-    def _keep(self, frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+    def _keep_frames(self, frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
         if self.recorder:
             self.recorder.take_frames(frames)
         self._lost += sum(frame.count for frame in frames if isinstance(frame, Lost))
@@ -143,9 +120,6 @@ class PlainOutlet:
         self._status = status
         self._folder = folder
         self.folded = 0
-
-    def start(self, plan: Plan) -> None:
-        return
 
     def sinks(self) -> Sinks:
         return Sinks(
@@ -170,8 +144,11 @@ class PlainOutlet:
 
     def _pass(self, descriptor: int, stream: str, data: bytes, give_up: GiveUp) -> str:
         # Recorded first: what the person saw is always in the recording.
-        self._tap.take(stream, data)
-        return self._write(descriptor, self._folder.feed(data) if self._folder and stream == "E" else data, give_up)
+        self._tap.keep(stream, data)
+        shown = self._folder.feed(data) if self._folder and stream == "E" else data
+        closed = self._write(descriptor, shown, give_up)
+        self._tap.read(stream, data)
+        return closed
 
     def _take_cost(self, cost: Cost) -> None:
         self._tap.take_cost(cost)
@@ -207,10 +184,6 @@ class JsonOutlet:
         kind = codecs.getincrementaldecoder("utf-8")
         self._decoders = {name: kind("replace") for name in ("stdout", "stderr")}
 
-    def start(self, plan: Plan) -> None:
-        recorder = self._tap.recorder
-        _emit(StartEvent(shape=SHAPE, plan=plan, recording=str(recorder.path) if recorder else ""), never)
-
     def sinks(self) -> Sinks:
         return Sinks(
             stdout=lambda data, give_up: self._pass("stdout", "O", data, give_up),
@@ -227,67 +200,18 @@ class JsonOutlet:
         for name, decoder in self._decoders.items():
             text = decoder.decode(b"", final=True)
             if text:
-                _emit(OutputEvent(stream=name, text=text), never)
+                emit(OutputEvent(stream=name, text=text), never)
         _emit_frames(frames, never)
-        _emit(ResultEvent(result=result), never)
+        emit(ResultEvent(result=result), never)
 
     def _pass(self, name: str, stream: str, data: bytes, give_up: GiveUp) -> str:
-        frames = self._tap.take(stream, data)
+        self._tap.keep(stream, data)
         text = self._decoders[name].decode(data)
-        closed = _emit(OutputEvent(stream=name, text=text), give_up) if text else ""
+        closed = emit(OutputEvent(stream=name, text=text), give_up) if text else ""
+        frames = self._tap.read(stream, data)
         return closed or _emit_frames(frames, give_up)
 
 
 def _emit_frames(frames: tuple[Frame, ...], give_up: GiveUp) -> str:
-    emitted = (_emit(FrameEvent(frame=frame), give_up) for frame in frames)
+    emitted = (emit(FrameEvent(frame=frame), give_up) for frame in frames)
     return next(filter(None, emitted), "")
-
-
-def _emit(event: Value, give_up: GiveUp) -> str:
-    return write_all(1, msgspec.json.encode(event) + b"\n", give_up)
-
-
-def never() -> bool:
-    """A reader may take its time: nothing is running any more."""
-    return False
-
-
-def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
-    """Write everything; says why it could not (a closed pipe, a lost terminal, a full disk), empty if it could.
-
-    A write that blocks is tried again by Python after every signal (PEP 475), so a reader that has stopped reading
-    would hold us for ever. Instead this waits until something can be written, writes no more than cannot block, and
-    asks `give_up` in between. A file, or a device such as /dev/null, has no reader, and takes all at once.
-    """
-    rest = memoryview(data)
-    write = _write_some if _has_reader(descriptor) else os.write
-    poller = select.poll()
-    poller.register(descriptor, select.POLLOUT)
-    while rest:
-        try:
-            while not poller.poll(ASK_EVERY):
-                if give_up():
-                    return "nobody reads its output"
-            rest = rest[write(descriptor, rest) :]
-        except BlockingIOError:
-            continue
-        except BrokenPipeError:
-            return "nobody reads its output any more"
-        except OSError as error:
-            return f"its output cannot be written any more ({error.strerror})"
-    return ""
-
-
-def _write_some(descriptor: int, data: memoryview) -> int:
-    """Write as much as a reader has room for, of which poll(2) said that there is some."""
-    try:
-        return os.pwritev(descriptor, [data], NO_OFFSET, os.RWF_NOWAIT)
-    except (BlockingIOError, BrokenPipeError):
-        raise
-    except OSError:  # a terminal, or a pipe before Linux 6.4: it has room for PIPE_BUF bytes
-        return os.write(descriptor, data[: select.PIPE_BUF])
-
-
-def _has_reader(descriptor: int) -> bool:
-    mode = os.fstat(descriptor).st_mode
-    return not stat.S_ISREG(mode) and not (stat.S_ISCHR(mode) and not os.isatty(descriptor))

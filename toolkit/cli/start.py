@@ -1,36 +1,30 @@
-"""From the decision to the end of a run: the guard, its slot, the audit log, its recording; here, or detached."""
+"""From the decision to the start of a run: the guard, its slot, the audit log, its recording; here, or detached."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from toolkit.cli import narrate, render
-from toolkit.cli.gaps import describe_gaps, read_map_keys
 from toolkit.cli.session import Session
-from toolkit.cli.sinks import Outlet, Tap, open_outlet
-from toolkit.cli.status import Status, open_status
 from toolkit.errors import StateError, ToolkitError, UsageError
 from toolkit.launch.attempt import Attempt
-from toolkit.launch.detach import Tell, Told, detach
+from toolkit.launch.detach import Tell, detach
 from toolkit.launch.guard import check_file, check_pressure, check_programs, check_rights
+from toolkit.launch.keeper import keep
 from toolkit.launch.register import LONGEST, Entry, register
-from toolkit.launch.supervise import supervise
-from toolkit.model import Facts, Value, Variant
+from toolkit.model import Value
 from toolkit.recordings.layout import SHAPE, RunRecord
 from toolkit.recordings.write import Recorder, new_id
-from toolkit.remarks import Remarks
-from toolkit.runs import Cost, Plan, Result
+from toolkit.runs import Plan
 from toolkit.snapshot.use import use_snapshot
-from toolkit.trials import Points, count_points
 
 
 class Detached(Value, frozen=True, omit_defaults=False):
@@ -41,8 +35,7 @@ class Detached(Value, frozen=True, omit_defaults=False):
     recording: str
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(Value, frozen=True):
     """All that is needed to start a run that the policy lets start."""
 
     session: Session
@@ -54,14 +47,24 @@ class Start:
     chart: bool = False
     detached: bool = False
     tell: Tell = lambda _: None
-    warnings: list[str] = field(default_factory=list)  # of a detached run, until it is told
+    warnings: list[str] = []  # of a detached run, until it is told
 
 
 def start_here(start: Start) -> int:
     """Run it to its end; gives the exit status."""
     with _admit(start) as name:
         recorder = _open_recorder(start, name) if start.record else None
-        return _run(start, name, recorder)
+        if start.as_json:
+            from toolkit.cli.events import StartEvent, emit, never
+
+            kept_in = str(recorder.path) if recorder else ""
+            emit(StartEvent(shape=render.SHAPE, plan=start.plan, recording=kept_in), never)
+        if not start.quiet:
+            narrate.say(narrate.describe_start(start.plan))
+        with keep(start.plan) as kept:
+            from toolkit.cli.course import follow  # here: while it is loaded the tool starts
+
+            return follow(start, name, recorder, kept)
 
 
 def start_detached(start: Start) -> int:
@@ -179,52 +182,3 @@ def _warn(start: Start, text: str) -> None:
         start.warnings.append(text)
     else:
         narrate.warn(text)
-
-
-def _open_outlet(tap: Tap, start: Start, status: Status | None) -> Outlet:
-    if not start.chart:
-        return open_outlet(tap, status, as_json=start.as_json)
-    from toolkit.cli.chart import ChartOutlet
-
-    return ChartOutlet(tap, start.plan.form)
-
-
-def _run(start: Start, name: str, recorder: Recorder | None) -> int:
-    plan = start.plan
-    points = count_attached(start.session.facts, plan.choice.variant)
-    remarks = Remarks(read_map_keys(plan))
-    # Where a heat map is drawn there is no room for a line.
-    status = None if start.quiet or start.chart else open_status(plan.deadline, points)
-    outlet = _open_outlet(Tap(recorder, plan.form, remarks), start, status)
-    outlet.start(plan)
-    if not start.quiet:
-        narrate.say(narrate.describe_start(plan))
-    sinks = replace(outlet.sinks(), started=lambda: start.tell(Told(run=name, warnings=tuple(start.warnings))))
-    result: Result = supervise(plan, sinks)
-    outlet.finish(result)
-    if start.detached:
-        start.tell(Told(what=f"it could not be run: {result.detail}", status=result.status))
-        return result.status
-    for line in narrate.describe_trouble(plan, result, recorder.problem if recorder else ""):
-        narrate.warn(line)
-    for line in describe_gaps(plan, result, remarks, points(result.cost)):
-        narrate.warn(line)
-    if not start.quiet:
-        narrate.say(narrate.describe_end(result))
-        if outlet.folded:
-            narrate.say(
-                f"{outlet.folded} lines of compiler warnings are folded (toolkit recordings show --stderr last)"
-            )
-        if recorder:
-            narrate.say(f"recorded as {recorder.path.name} (toolkit recordings show last)")
-    return result.status
-
-
-def count_attached(facts: Facts, variant: Variant) -> Callable[[Cost], Points]:
-    """A function that tells what of a variant is attached; it counts anew only when something came or went."""
-
-    @cache
-    def count(attached: tuple[str, ...]) -> Points:
-        return count_points(variant, facts, attached)
-
-    return lambda cost: Points() if cost.unknown else count(cost.attached)

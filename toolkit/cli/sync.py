@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 
 import click
 
-from toolkit.catalog.load import load_sources
 from toolkit.cli.failing import fail_with_one
 from toolkit.cli.places import own_paths
-from toolkit.cli.retention import retain_afterwards
-from toolkit.config import Settings, load_settings
+from toolkit.cli.reading import open_catalog
+from toolkit.cli.remembered import recall_settings, recall_sources
+from toolkit.config import Settings
 from toolkit.errors import UsageError
 from toolkit.model import Source, Value
 from toolkit.paths import Paths, data_folder
@@ -23,8 +24,10 @@ from toolkit.snapshot.asking import ask_ahead
 from toolkit.snapshot.hold import find_held
 from toolkit.snapshot.layout import Origin, current_name
 from toolkit.snapshot.origins import merge_sources
-from toolkit.snapshot.pins import load_pins
 
+# Seconds after which a thread that computes lets another one go on, 0.005 by default: those that start git need Python
+# for some microseconds, several times, while this one still loads modules.
+SWITCH = 0.0005
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -68,12 +71,14 @@ def command(
     does: for ten minutes at most, not on a busy host, and nothing that has a risk.
     """
     paths = own_paths()
-    settings = load_settings(paths.settings)
-    catalog = load_sources(data_folder())
+    settings, catalog = recall_settings(paths), recall_sources(paths)
     sources = merge_sources(catalog, settings.sources)
     asked = _choose_sources(sources, names)
-    pins = load_pins(data_folder()) if pinned else {}
+    pins: dict[str, tuple[Origin, ...]] = {}
     if pinned:
+        from toolkit.snapshot.pins import load_pins  # and YAML with it
+
+        pins = load_pins(data_folder())
         asked = _choose_pinned(asked, pins, quiet=quiet)
     call = Call(
         paths=paths,
@@ -88,15 +93,16 @@ def command(
         quiet=quiet,
         as_json=as_json,
     )
+    sys.setswitchinterval(SWITCH)
     ahead = () if pinned or find_held(paths.hold, paths.current) else asked
     with (
         _end_cleanly(paths),
-        retain_afterwards(paths, settings),
+        open_catalog(paths) as tools,
         ask_ahead(ahead, seconds=call.seconds) as answers,
     ):
         from toolkit.cli.sync_run import run_sync  # here, since loading it takes as long as half an answer
 
-        return run_sync(call, answers)
+        return run_sync(call, answers, tools)
 
 
 def _choose_sources(sources: tuple[Source, ...], names: tuple[str, ...]) -> tuple[Source, ...]:

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from toolkit.cli import render
+from toolkit.cli.numbers import Amount
 from toolkit.cli.screen import Screen, open_screen
 from toolkit.launch.census import Census
 from toolkit.launch.load import Held, Load, Loaded, Owner, Row, measure_load
@@ -32,7 +33,7 @@ class LoadLine(Value, frozen=True, omit_defaults=False):
     "-i",
     default=1.0,
     show_default=True,
-    type=click.FloatRange(0.1, 3600),
+    type=Amount(0.1, 3600),
     metavar="SECONDS",
     help="How long each look takes.",
 )

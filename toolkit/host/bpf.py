@@ -13,8 +13,9 @@ import resource
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
+
+from toolkit.model import Value
 
 # System call numbers of bpf and perf_event_open, by uname -m.
 SYSCALLS = {
@@ -25,6 +26,8 @@ SYSCALLS = {
     "ppc64le": (361, 319),
     "s390x": (351, 331),
 }
+
+STATS_SETTING = "/proc/sys/kernel/bpf_stats_enabled"
 
 # enum bpf_cmd
 PROG_LOAD = 5
@@ -91,8 +94,7 @@ RARELY = 1 << 40  # events before a sample
 LONGEST_NAME = 512
 
 
-@dataclass(frozen=True)
-class TaskFd:
+class TaskFd(Value, frozen=True, kw_only=False):
     """What a perf event or raw tracepoint of a process carries; `fd_type` is enum bpf_task_fd_type."""
 
     prog_id: int
@@ -102,8 +104,7 @@ class TaskFd:
     probe_addr: int
 
 
-@dataclass(frozen=True)
-class ProgramInfo:
+class ProgramInfo(Value, frozen=True, kw_only=False):
     """A loaded BPF program; `kind` is enum bpf_prog_type, the figures those of the kernel's statistics while on."""
 
     id: int
@@ -161,6 +162,30 @@ def attach_fentry_trial(btf_id: int) -> None:
 def enable_stats() -> int:
     """Have the kernel count time and runs of every BPF program while the descriptor is open (since Linux 5.8)."""
     return _bpf(ENABLE_STATS, bytearray(struct.pack("=I", STATS_RUN_TIME)))
+
+
+def find_unmetered() -> str:
+    """Why the kernel tells this user nothing of what BPF programs cost; empty where it does."""
+    try:
+        os.close(enable_stats())
+    except OSError as error:
+        return "" if are_stats_on() else explain_refusal(error)
+    return ""
+
+
+def are_stats_on() -> bool:
+    """Whether somebody keeps the statistics on for all, which is the only way before Linux 5.8."""
+    try:
+        with open(STATS_SETTING, "rb") as file:
+            return file.read().strip() == b"1"
+    except OSError:
+        return False
+
+
+def explain_refusal(error: OSError) -> str:
+    """Why `enable_stats` failed, and what would help."""
+    why = "needs CAP_SYS_ADMIN" if error.errno == errno.EPERM else f"fails here ({error.strerror})"
+    return f"turning the kernel's BPF statistics on {why}; `sysctl kernel.bpf_stats_enabled=1` does it for all"
 
 
 def program_fd(prog_id: int) -> int:

@@ -11,7 +11,6 @@ import struct
 import sys
 from array import array
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from toolkit.errors import ToolkitError
 from toolkit.host.names import Names
@@ -37,31 +36,46 @@ class BtfError(ToolkitError):
     """These bytes are no BTF that this reader understands."""
 
 
-@dataclass(frozen=True)
 class Btf:
-    """What is asked of one BTF: its functions' type ids by name, and where a module's BTF goes on."""
+    """The types of one BTF by id, with the strings that they name; a module's go on where the kernel's end.
 
-    functions: dict[str, int]
-    types: int  # how many ids are taken, the kernel's included
-    strings: str  # the kernel's strings, then the module's own; latin-1, one character a byte
+    `functions` are their type ids by name, `end` is the id after the last one. Raises BtfError.
+    """
 
+    def __init__(self, data: bytes, base: Btf | None = None) -> None:
+        self.words, own = _split_sections(data)
+        # latin-1, one character a byte: an offset is an index
+        self.strings: str = (base.strings if base else "") + own
+        self.base = base
+        self.first: int = base.end if base else 1
+        self.offsets, functions = _find_types(self.words)
+        self.end: int = self.first + len(self.offsets)
+        self._names: dict[int, str] = base._names if base else {}
+        self.functions: dict[str, int] = {}
+        for position, offset in functions:
+            self.functions.setdefault(self.name(offset), self.first + position)
 
-def read_btf(data: bytes, base: Btf | None = None) -> Btf:
-    """Read the BTF of the kernel, or of a module on top of the kernel's. Raises BtfError."""
-    words, own_strings = split_sections(data)
-    strings = (base.strings if base else "") + own_strings
-    offsets, count = _find_functions(words)
-    first = 1 + (base.types if base else 0)
-    functions: dict[str, int] = {}
-    for position, offset in offsets:
-        functions.setdefault(read_string(strings, offset), first + position)
-    return Btf(functions, first - 1 + count, strings)
+    def name(self, offset: int) -> str:
+        """The string at an offset."""
+        found = self._names.get(offset)
+        if found is None:
+            found = _read_string(self.strings, offset)
+            if self.base is None:  # a module's own strings have the same offsets as another module's
+                self._names[offset] = found
+        return found
+
+    def find(self, number: int) -> tuple[Btf, int] | None:
+        """The BTF that holds a type, and where in its words; None for no type and one that is not there."""
+        if 0 < number < self.first:
+            return self.base.find(number) if self.base else None
+        position = number - self.first
+        return (self, self.offsets[position]) if 0 <= position < len(self.offsets) else None
 
 
 def read_kernel_btf(tree: Tree) -> Fact[Btf]:
     """The running kernel's BTF; `origin` is its path."""
     try:
-        return Fact(read_btf(tree.read(KERNEL_BTF)), origin=KERNEL_BTF)
+        return Fact(Btf(tree.read(KERNEL_BTF)), origin=KERNEL_BTF)
     except FileNotFoundError:
         return Fact(unknown=f"the kernel has no BTF: {KERNEL_BTF} does not exist")
     except OSError as error:
@@ -70,20 +84,25 @@ def read_kernel_btf(tree: Tree) -> Fact[Btf]:
         return Fact(unknown=f"{KERNEL_BTF}: {error.what}")
 
 
-def read_btf_functions(tree: Tree, kernel: Fact[Btf]) -> Fact[AbstractSet[str]]:
-    """Names of the functions that BTF describes, in the kernel and in the modules that are loaded now."""
-    if kernel.value is None:
-        return Fact(unknown=kernel.unknown)
-    names = set(kernel.value.functions)
-    for module in list_modules(tree):
+def read_module_btfs(tree: Tree, kernel: Fact[Btf]) -> tuple[Btf, ...]:
+    """The BTF of each module that is loaded now; without that of the kernel, it cannot be read."""
+    found: list[Btf] = []
+    for module in _list_modules(tree) if kernel.value else ():
         try:
-            names |= read_btf(tree.read(f"{BTF}/{module}"), kernel.value).functions.keys()
+            found.append(Btf(tree.read(f"{BTF}/{module}"), kernel.value))
         except (OSError, BtfError):  # unloaded meanwhile, or built for another kernel
             continue
-    return Fact(Names.of(names), origin=BTF)
+    return tuple(found)
 
 
-def list_modules(tree: Tree) -> tuple[str, ...]:
+def list_functions(kernel: Fact[Btf], modules: tuple[Btf, ...]) -> Fact[AbstractSet[str]]:
+    """Names of the functions that BTF describes, in the kernel and in its modules."""
+    if kernel.value is None:
+        return Fact(unknown=kernel.unknown)
+    return Fact(Names.of(name for one in (kernel.value, *modules) for name in one.functions), origin=BTF)
+
+
+def _list_modules(tree: Tree) -> tuple[str, ...]:
     """The modules that have BTF of their own."""
     try:
         return tuple(name for name in tree.entries(BTF) if name != "vmlinux")
@@ -91,7 +110,7 @@ def list_modules(tree: Tree) -> tuple[str, ...]:
         return ()
 
 
-def read_string(strings: str, offset: int) -> str:
+def _read_string(strings: str, offset: int) -> str:
     """The string at an offset. Raises BtfError, also for one that is longer than any name of the kernel."""
     end = strings.find("\0", offset, offset + LONGEST_NAME)
     if end < 0:
@@ -99,7 +118,7 @@ def read_string(strings: str, offset: int) -> str:
     return strings[offset:end]
 
 
-def split_sections(data: bytes) -> tuple[array[int], str]:
+def _split_sections(data: bytes) -> tuple[array[int], str]:
     """The type section as words in this machine's order, and the string section."""
     if len(data) < HEADER.size:
         raise BtfError(f"the BTF is cut off: {len(data)} bytes are less than a header")
@@ -121,23 +140,23 @@ def split_sections(data: bytes) -> tuple[array[int], str]:
     return words, strings.decode("latin-1")
 
 
-def _find_functions(words: array[int]) -> tuple[list[tuple[int, int]], int]:
-    """(position, name offset) of each FUNC, and how many types there are; positions count from 0."""
-    found: list[tuple[int, int]] = []
-    at = position = 0
-    end = len(words)
+def _find_types(words: array[int]) -> tuple[array[int], list[tuple[int, int]]]:
+    """Where each type begins, in order of their ids; and (position, name offset) of each FUNC, counted from 0."""
+    offsets = array("I")
+    functions: list[tuple[int, int]] = []
+    at, end = 0, len(words)
     while at + 3 <= end:
         info = words[at + 1]
         kind = info >> 24 & 0x1F
+        offsets.append(at)
         if kind == FUNC:
-            found.append((position, words[at]))
+            functions.append((len(offsets) - 1, words[at]))
             at += 3
         elif 0 < kind <= LAST_KIND:
             fixed, repeated = EXTRA[kind]
             at += 3 + fixed + repeated * (info & 0xFFFF)
         else:
-            raise BtfError(f"type {position + 1} of the BTF has kind {kind}, which this reader does not know")
-        position += 1
+            raise BtfError(f"type {len(offsets)} of the BTF has kind {kind}, which this reader does not know")
     if at != end:
-        raise BtfError(f"the BTF is damaged: type {position} ends outside the type section")
-    return found, position
+        raise BtfError(f"the BTF is damaged: type {len(offsets)} ends outside the type section")
+    return offsets, functions

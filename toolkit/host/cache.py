@@ -1,4 +1,4 @@
-"""Facts kept between commands: one msgpack file, believed only while the fingerprint is the same.
+"""Facts kept between commands: one file, believed only while the fingerprint is the same.
 
 The cache is never more than a saving: whatever is wrong with it, the host is probed and the answer is the same.
 """
@@ -9,6 +9,8 @@ import os
 import stat
 import time
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from mmap import PROT_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ import msgspec
 from toolkit.host.fingerprint import fingerprint
 from toolkit.host.names import Names
 from toolkit.model import Fact, Facts
+from toolkit.paths import write_atomically
 
 if TYPE_CHECKING:
     from toolkit.host.engines import Asked
@@ -39,15 +42,19 @@ BIG = (
 LONGEST_AGE = 86400.0
 
 LARGEST = 256 << 20
+LENGTH = 8  # bytes of the file that say how long its head is
 
 
 class Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the file holds: facts without their big sets, and those sets as text by field."""
+    """The head of the file: facts without their big sets, and the bytes of each of those, which follow in this order.
+
+    The file is mapped, not read: of four megabytes of names a command looks at a few.
+    """
 
     fingerprint: str
     time: float  # seconds since 1970 when the host was probed
     facts: Facts
-    names: dict[str, str]
+    sizes: dict[str, int]
 
 
 def load_facts(cache: Path | None) -> Facts:
@@ -61,10 +68,12 @@ def load_facts(cache: Path | None) -> Facts:
 
 def recall_facts(cache: Path | None) -> Facts | None:
     """The facts in the cache file, None when it holds none that are true now."""
-    stored = _read(cache) if cache is not None else None
-    if stored is None or not 0 <= time.time() - stored.time < LONGEST_AGE or stored.fingerprint != fingerprint():
+    found = _read(cache) if cache is not None else None
+    if found is None:
         return None
-    return restore(stored)
+    stored, facts = found
+    held = 0 <= time.time() - stored.time < LONGEST_AGE and stored.fingerprint == fingerprint()
+    return facts if held else None
 
 
 def find_facts(cache: Path | None, engines: Asked | None = None) -> Facts:
@@ -75,18 +84,29 @@ def find_facts(cache: Path | None, engines: Asked | None = None) -> Facts:
     now = fingerprint() if cache is not None else ""
     probed = probe(Tree(), engines)
     if cache is not None and probed.settled:
-        _write(cache, strip(probed.facts, now))
+        _write(cache, pack(probed.facts, now))
     return probed.facts
 
 
-def strip(facts: Facts, now: str) -> Stored:
-    """What the file holds of these facts."""
-    return Stored(now, time.time(), *strip_names(facts))
+def pack(facts: Facts, now: str) -> bytes:
+    """What the file holds of these facts, as of a fingerprint."""
+    bare, names = strip_names(facts)
+    texts = [text.encode(errors="surrogateescape") for text in names.values()]
+    stored = Stored(now, time.time(), bare, dict(zip(names, map(len, texts), strict=True)))
+    head = msgspec.msgpack.encode(stored)
+    return b"".join((len(head).to_bytes(LENGTH), head, *texts))
 
 
-def restore(stored: Stored) -> Facts:
-    """The facts of the file."""
-    return restore_names(stored.facts, stored.names)
+def unpack(data: bytes | mmap) -> tuple[Stored, Facts]:
+    """The head of the file, and the facts. Raises MsgspecError, ValueError and RecursionError for what is not whole."""
+    end = LENGTH + int.from_bytes(data[:LENGTH])
+    stored = msgspec.msgpack.decode(data[LENGTH:end], type=Stored)
+    names: dict[str, Names] = {}
+    for field, size in stored.sizes.items():
+        names[field], end = Names.within(data, end, end + size), end + size
+    if end != len(data) or min(stored.sizes.values(), default=0) < 0:
+        raise ValueError("the names do not fill the file")
+    return stored, _join(stored.facts, names)
 
 
 def strip_names(facts: Facts) -> tuple[Facts, dict[str, str]]:
@@ -101,9 +121,11 @@ def strip_names(facts: Facts) -> tuple[Facts, dict[str, str]]:
 
 def restore_names(facts: Facts, names: dict[str, str]) -> Facts:
     """Put the big sets back, as Names that become sets when they are asked."""
-    sets = {
-        field: Fact(Names(text), origin=getattr(facts, field).origin) for field, text in names.items() if field in BIG
-    }
+    return _join(facts, {field: Names(text) for field, text in names.items()})
+
+
+def _join(facts: Facts, names: dict[str, Names]) -> Facts:
+    sets = {field: Fact(one, origin=getattr(facts, field).origin) for field, one in names.items() if field in BIG}
     return msgspec.structs.replace(facts, **sets)
 
 
@@ -111,35 +133,25 @@ def _text(names: AbstractSet[str]) -> str:
     return names.text if isinstance(names, Names) else Names.of(names).text
 
 
-def _read(cache: Path) -> Stored | None:
-    """The file's content, or None unless it is a whole one that this user wrote and nobody else can."""
+def _read(cache: Path) -> tuple[Stored, Facts] | None:
+    """What the file holds, or None unless it is a whole one that this user wrote and nobody else can."""
     try:
         descriptor = os.open(cache, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         foreign = found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         if foreign or not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
             return None
-        try:
-            return msgspec.msgpack.decode(file.read(), type=Stored)
-        except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
-            return None
+        return unpack(mmap(descriptor, 0, prot=PROT_READ))
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    finally:
+        os.close(descriptor)
 
 
-def _write(cache: Path, stored: Stored) -> None:
-    """Replace the file at once. A crash of the host may leave it damaged, for which _read is prepared: no fsync."""
-    import tempfile
-
-    try:
-        cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(prefix=f".{cache.name}.", dir=cache.parent)  # mode 0600
-    except OSError:
-        return
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.msgpack.encode(stored))
-        os.replace(aside, cache)
-    except OSError:
-        Path(aside).unlink(missing_ok=True)
+def _write(cache: Path, data: bytes) -> None:
+    """Replace the file at once, all of it on the disk: a part of the names that a crash lost would not be missed."""
+    with suppress(OSError):
+        write_atomically(cache, data)

@@ -195,12 +195,12 @@ def _guess_letters(tree: CaptureTree, names: list[str]) -> str:
 
 
 def _known_code(tree: CaptureTree) -> frozenset[str]:
-    from toolkit.host.btf import BtfError, read_btf
+    from toolkit.host.btf import Btf, BtfError
     from toolkit.host.tracefs import parse_functions
 
     listed = tree.files.get(FUNCTIONS, b"").decode(errors="replace")
     try:
-        described = read_btf(tree.files.get(places.KERNEL_BTF, b"")).functions.keys()
+        described = Btf(tree.files.get(places.KERNEL_BTF, b"")).functions.keys()
     except BtfError:
         return parse_functions(listed)
     return parse_functions(listed) | described

@@ -87,7 +87,7 @@ def find_shell(tree: Tree) -> EngineFact | Missing:
 
 def parse_version(text: str) -> str:
     """The dotted numbers of the first version in a text: "bpftrace v0.20.0-45-gabc" gives "0.20.0"; "" for none."""
-    match = re.search(r"\d+(?:\.\d+)+", text)
+    match = re.search(r"(?<!\d)\d+(?:\.\d+)+", text)
     return match.group() if match else ""
 
 

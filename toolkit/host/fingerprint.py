@@ -8,7 +8,7 @@ from toolkit import __version__
 from toolkit.host import places
 
 # To be raised when the probes find out more, or put it differently, under the same fields of Facts.
-EDITION = 3
+EDITION = 4
 
 WATCHED_STATUS = (b"CapEff:", b"NoNewPrivs:", b"Seccomp:", b"Groups:")
 

@@ -12,7 +12,6 @@ from toolkit.model import Fact
 
 # "field:char comm[16];", "field:__data_loc char[] name;": the last word before the semicolon, without its length.
 FIELD = re.compile(r"^[ \t]+field:([^;\n]{1,400});", re.MULTILINE)
-NAME = re.compile(r"(\w+)(?:\[[^;]*\])?$")
 
 
 def read_formats(tree: Tree, tracefs: Fact[str], tracepoints: Fact[AbstractSet[str]]) -> Fact[AbstractSet[str]]:
@@ -35,5 +34,10 @@ def _read_fields(tree: Tree, folder: str, tracepoints: AbstractSet[str]) -> Iter
 
 def parse_format(text: str) -> tuple[str, ...]:
     """The names of the fields, in the order of the record."""
-    found = (NAME.search(declaration) for declaration in FIELD.findall(text))
-    return tuple(match[1] for match in found if match)
+    return tuple(filter(str.isidentifier, map(_name_field, FIELD.findall(text))))
+
+
+def _name_field(declaration: str) -> str:
+    declaration = declaration.rstrip()
+    named = declaration.rpartition("[")[0] if declaration.endswith("]") else declaration
+    return named.rpartition(" ")[2].lstrip("*")

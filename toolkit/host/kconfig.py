@@ -9,21 +9,8 @@ import zlib
 from toolkit.host.places import config_files
 from toolkit.host.tree import Tree, explain
 from toolkit.model import Fact
+from toolkit.options import WANTED
 
-# What judging or doctor asks for: how programs get into the kernel, what they can attach to, and which file systems
-# and subsystems the tools look at.
-WANTED = re.compile(
-    r"""CONFIG_(
-        BPF.* | .*_BPF | .*_BPF_.* | HAVE_EBPF_JIT |
-        .*KPROBE.* | .*UPROBE.* | FTRACE.* | .*FUNCTION_TRACER | .*DYNAMIC_FTRACE.* | FPROBE.* |
-        TRACING.* | TRACEPOINTS | EVENT_TRACING | .*SYSCALL_TRACEPOINTS | FUNCTION_ERROR_INJECTION | DEBUG_FS |
-        DEBUG_INFO | DEBUG_INFO_BTF.* | IKHEADERS | IKCONFIG.* | KALLSYMS.* | .*PERF_EVENTS | LIVEPATCH |
-        SECURITYFS | SECURITY_LOCKDOWN.* | LOCK_DOWN.* | LSM | CGROUPS | MEMCG | CGROUP_SCHED | PSI.* | MODULES |
-        (XFS|EXT4|BTRFS|NFS|F2FS|OVERLAY|FUSE)_FS | NFSD | ZFS | KVM(_INTEL|_AMD)? | XEN | HYPERVISOR_GUEST |
-        SCHEDSTATS | TASK_DELAY_ACCT | COMPACTION | SLUB | SLAB | SWAP | NET_SCHED | INET | IPV6
-    )""",
-    re.VERBOSE,
-)
 # Lengths that no option and no value of a kernel exceeds.
 LINE = re.compile(r"^(?:(CONFIG_\w{1,100})=([ -~]{0,2000})|# (CONFIG_\w{1,100}) is not set)$", re.MULTILINE | re.ASCII)
 

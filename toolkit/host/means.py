@@ -8,8 +8,11 @@ service. See Control Groups version 2 in the kernel's documentation (cgroup-v2, 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
+from msgspec.structs import replace
+
+from toolkit.host.bpf import find_unmetered
+from toolkit.model import Value
 from toolkit.runs import Enforcement, Means
 
 BOUND = ("memory", "pids", "cpu")  # the controllers that hold limits
@@ -20,8 +23,7 @@ SLICE = "/system.slice"
 SLICE_UNKNOWN = "systemd has no cgroups here that we can see"
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(Value, frozen=True, kw_only=False):
     """A mounted hierarchy: where, which part of it, and of v1 the controllers."""
 
     place: str
@@ -32,6 +34,10 @@ class Mount:
 
 def find_enforcement(root: str = "") -> Enforcement:
     """The best means of this host for this user, and why there is no better one. `root` is a folder to test with."""
+    return replace(_find_means(root), unmetered=find_unmetered())
+
+
+def _find_means(root: str) -> Enforcement:
     try:
         mounts = read_mounts(_read(f"{root}/proc/self/mountinfo"))
         own = read_membership(_read(f"{root}/proc/self/cgroup"))

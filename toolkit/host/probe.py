@@ -9,8 +9,8 @@ from typing import NamedTuple
 import msgspec
 
 from toolkit.host import places, trials
-from toolkit.host.btf import read_btf_functions, read_kernel_btf
-from toolkit.host.btf_types import read_kernel_types
+from toolkit.host.btf import list_functions, read_kernel_btf, read_module_btfs
+from toolkit.host.btf_types import list_types
 from toolkit.host.engines import Asked, Missing, ask_engines, find_native, find_shell
 from toolkit.host.formats import read_formats
 from toolkit.host.headers import find_headers
@@ -59,7 +59,8 @@ def probe_kernel(tree: Tree) -> Facts:
     symbols, btf, may_load = read_symbols(tree), read_kernel_btf(tree), trials.try_bpf(tree)
     kprobes = trials.try_kprobes(tree, tracefs, config, lockdown, capabilities)
     tracepoints = read_tracepoints(tree, tracefs)
-    fields, features = read_kernel_types(tree)
+    btf_modules = read_module_btfs(tree, btf)
+    fields, features = list_types(btf, btf_modules)
     sysctls = {name: tree.number(f"{places.SYSCTLS}/{name}") for name in places.RESTRICTIONS}
     facts = Facts(
         release=release,
@@ -74,7 +75,7 @@ def probe_kernel(tree: Tree) -> Facts:
         functions=read_functions(tree, tracefs, kprobes, symbols),
         fentry=trials.try_fentry(tree, may_load, btf),
         btf=Fact(btf.origin if btf.known else None, btf.unknown, btf.origin),
-        btf_functions=read_btf_functions(tree, btf),
+        btf_functions=list_functions(btf, btf_modules),
         uprobes=trials.try_uprobes(tree, tracefs, config, capabilities),
         headers=find_headers(tree, release),
         symbols=data_symbols(symbols),

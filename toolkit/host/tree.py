@@ -16,6 +16,7 @@ from toolkit.model import Fact
 from toolkit.trust import open_regular
 
 NUMBER = re.compile(r"-?[0-9]{1,18}")
+PIECE = 1 << 20  # bytes
 MOST_LINKS = 40  # as in the kernel's path lookup
 
 
@@ -47,8 +48,12 @@ class Tree:
 
     def read(self, path: str) -> bytes:
         """The bytes of a file. Raises OSError."""
-        with open(self.at(path), "rb") as file:
-            return file.read()
+        # A file object takes twice as long, and there are 2,300 formats of tracepoints to read.
+        descriptor = os.open(self.at(path), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return b"".join(iter(lambda: os.read(descriptor, PIECE), b""))
+        finally:
+            os.close(descriptor)
 
     def text(self, path: str) -> str:
         """A file as text, whatever its bytes are. Raises OSError."""

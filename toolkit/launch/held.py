@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from toolkit.host import bpf
+from toolkit.model import Value
 
 # Names of the values that BPF_TASK_FD_QUERY gives (enum bpf_task_fd_type in include/uapi/linux/bpf.h).
 PERF_TYPES = ("raw_tracepoint", "tracepoint", "kprobe", "kretprobe", "uprobe", "uretprobe")
 
 
-@dataclass(frozen=True)
-class Attachment:
+class Attachment(Value, frozen=True, kw_only=False):
     """A program that is attached, and where: "tp_btf sched_switch"; 0 where the kernel does not name the program."""
 
     program: int
     text: str
 
 
-@dataclass(frozen=True)
-class Figures:
+class Figures(Value, frozen=True, kw_only=False):
     """What the kernel counted of one program while its statistics were on."""
 
     run_ns: int = 0
     run_count: int = 0
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(Value, frozen=True, kw_only=False):
     """What one process holds: BPF programs by id, and what is attached. `problem`: why that cannot be seen."""
 
-    programs: Mapping[int, Figures] = field(default_factory=dict)
+    programs: dict[int, Figures] = {}
     attached: tuple[Attachment, ...] = ()
     problem: str = ""
 

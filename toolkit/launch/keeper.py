@@ -11,7 +11,7 @@ none, at what the processes use (`Watch`). It is not in the cgroup itself: it mu
 
 The launcher writes one byte an order (`Order`), and reads one line an event: `started PID`, `unheld WHY` (the cgroup
 could not be had), `stopping WHY` (deadline, order, orphaned, or the name of a limit), `ended STATUS` (negative for a
-signal), `failed ERRNO`, `stuck`.
+signal), `failed ERRNO`, `left PIDS` (they sleep in the kernel, deaf even to SIGKILL), `stuck` (so does the tool).
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ import select
 import signal
 import subprocess
 import time
-from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from msgspec.structs import replace
 
 from toolkit.errors import StateError
 from toolkit.launch.bounds import Excess, Usage, find_excess
-from toolkit.launch.cgroups import Group, remove_dead
+from toolkit.launch.cgroups import Group
+from toolkit.launch.ladder import STEPS, Ladder, Order
 from toolkit.launch.leftovers import remove_events
 from toolkit.launch.processes import (
     KEEPER,
     MARK,
+    end_with_parent,
     list_descendants,
+    make_mark,
     name_process,
     signal_group,
     sum_usage,
@@ -45,9 +47,9 @@ from toolkit.launch.processes import (
 )
 from toolkit.launch.warden import IN_ORDER, detach_descriptors, fork_warden
 from toolkit.launch.window import Window
+from toolkit.model import Value
 from toolkit.runs import Limits, Means, Plan
 
-PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 PIPE = 1 << 20  # bytes that a tool may be ahead of us: fewer turns of the loop when it floods
@@ -61,51 +63,52 @@ HELD_EVERY = 0.2  # seconds between two looks at a cgroup, which holds by itself
 WATCHED_EVERY = 0.1  # … at processes that only we hold
 UNWATCHED = 2  # times the memory limit that one process may allocate between two looks (RLIMIT_DATA)
 OOM_SCORE = 500
-
-
-class Order(bytes, Enum):
-    """What the launcher can ask: the first stop signal, and the harder ones at once."""
-
-    STOP = b"s"
-    TERMINATE = b"t"
-    KILL = b"k"
-
-
-STEPS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-STEP_OF = {Order.STOP: 0, Order.TERMINATE: 1, Order.KILL: 2}
-
-
-@dataclass
-class Ladder:
-    """Which of STEPS comes next, and when (monotonic seconds)."""
-
-    at: float
-    step: int = 0
-    told: bool = False  # why it was begun
-
-    def climb(self, order: Order, now: float) -> None:
-        """Take the step of this order now, unless it is already behind."""
-        wanted = STEP_OF[order]
-        if wanted >= self.step:
-            self.step, self.at = wanted, now
-
-    @property
-    def started(self) -> bool:
-        """Whether a signal has been sent."""
-        return self.step > 0
-
-    @property
-    def over(self) -> bool:
-        """Whether there is nothing harder left to send."""
-        return self.step == len(STEPS)
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # by the launcher, which asks the tool to end
 
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def fork_keeper(plan: Plan, mark: str) -> tuple[tuple[int, int], int, int, int, int]:
-    """Fork the keeper and its warden; returns their PIDs and our ends: orders to write; events and output to read."""
-    warden, held = fork_warden(plan, mark)
+class Kept(Value, frozen=True):
+    """A run that has been started: the processes that keep it, and the launcher's ends of their pipes."""
+
+    plan: Plan
+    mark: str  # every process of the tool inherits it, by which they are found when their keeper is gone
+    started: float  # monotonic seconds
+    keeper: int
+    warden: int
+    orders: int
+    events: int
+    stdout: int
+    stderr: int
+
+
+@contextmanager
+def keep(plan: Plan) -> Iterator[Kept]:
+    """Start a run. When the block is left, its keeper has ended, and the tool with it.
+
+    What watches it is loaded while the tool starts; the signals that the launcher gets in the meantime wait for that,
+    and are taken once `release_signals` was called.
+    """
+    kept = fork_keeper(plan, make_mark(), time.monotonic())
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
+    try:
+        yield kept
+    finally:
+        # Closing the orders is the keeper's sign to stop the tool, if an exception brought us here.
+        os.close(kept.orders)
+        reap_keeper(kept.keeper, kept.warden)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def release_signals() -> None:
+    """Take the signals that came since the run was started, and all that follow."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)
+
+
+def fork_keeper(plan: Plan, mark: str, started: float) -> Kept:
+    """Fork the keeper and its warden: in this order, as the tool waits for the keeper alone."""
+    watched, held = os.pipe2(os.O_CLOEXEC)
     orders_read, orders_write = os.pipe2(os.O_CLOEXEC)
     events_read, events_write = os.pipe2(os.O_CLOEXEC)
     stdout_read, stdout_write = os.pipe2(os.O_CLOEXEC)
@@ -121,12 +124,24 @@ def fork_keeper(plan: Plan, mark: str) -> tuple[tuple[int, int], int, int, int, 
             status = 0
         finally:
             os._exit(status)
-    for descriptor in (*theirs, held):
+    os.close(held)
+    for descriptor in theirs:
         os.close(descriptor)
+    warden = fork_warden(plan, mark, watched)
     for descriptor in (stdout_read, stderr_read):
         with suppress(OSError):  # more than pipe-max-size allows this user
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE)
-    return (pid, warden), orders_write, events_read, stdout_read, stderr_read
+    return Kept(
+        plan=plan,
+        mark=mark,
+        started=started,
+        keeper=pid,
+        warden=warden,
+        orders=orders_write,
+        events=events_read,
+        stdout=stdout_read,
+        stderr=stderr_read,
+    )
 
 
 def reap_keeper(keeper: int, warden: int) -> None:
@@ -173,20 +188,24 @@ def keep_tool(plan: Plan, mark: str, orders: int, events: int, stdout: int, stde
         _tell(events, "unheld systemd made no scope")
         group = None
     watch = Watch(plan.limits, group)
-    if not _watch(plan, tool, watch, orders, events, wake_read):
-        _tell(events, "stuck")
-        return
+    ended = _watch(plan, tool, watch, orders, events, wake_read)
     sweep_descendants()
     _end_group(group)
-    if tool.returncode < 0:  # one that ends by itself has removed its probes
+    left = list_descendants(os.getpid())
+    if left:
+        _tell(events, f"left {' '.join(map(str, left))}")
+    if tool.pid in left:
+        _tell(events, "stuck")
+        return
+    status = tool.returncode if ended else -signal.SIGKILL  # it woke up at last
+    if status < 0:  # one that ends by itself has removed its probes
         remove_events(watch.pids | {tool.pid})
-    _tell(events, f"ended {tool.returncode}")
+    _tell(events, f"ended {status}")
 
 
 def _make_group(plan: Plan, mark: str, events: int) -> Group | None:
     if plan.enforcement.means is Means.WATCHING:
         return None
-    remove_dead(plan.enforcement)
     group = Group(plan.enforcement, mark)
     try:
         group.make(plan.limits)
@@ -206,9 +225,7 @@ def _start_tool(plan: Plan, mark: str, group: Group | None, stdout: int, stderr:
     keeper = os.getpid()
 
     def prepare() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != keeper:  # the keeper died before prctl took effect
-            os._exit(1)
+        end_with_parent(keeper)
         if group:
             group.join(plan.limits)
         elif plan.limits.memory_bytes:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from toolkit.host import bpf
 from toolkit.launch.budget import Burn
@@ -26,17 +27,15 @@ from toolkit.runs import Account, Cost
 TICKS = os.sysconf("SC_CLK_TCK")  # of /proc/PID/stat, a second
 LOOK_SHARE = 0.005  # of one CPU that looking at the tool's descriptors may take
 MOST_KEPT = 256  # descriptors of programs that we keep: a process may have 1,024 by default
-SYSCTL = "/proc/sys/kernel/bpf_stats_enabled"
 
 
-@dataclass
-class Watched:
+class Watched(msgspec.Struct):
     """A BPF program of the run."""
 
     descriptor: int | None  # ours, None when we may not have one, or have too many
     kind: int = 0
     name: str = ""
-    figures: Figures = field(default_factory=Figures)
+    figures: Figures = Figures()
 
 
 class Meter:
@@ -60,7 +59,7 @@ class Meter:
             self._statistics: int | None = bpf.enable_stats()
         except OSError as error:
             self._statistics = None
-            self._refusal = error.strerror or ""
+            self._refusal = bpf.explain_refusal(error)
 
     def __enter__(self) -> Meter:
         return self
@@ -105,10 +104,10 @@ class Meter:
             if one.descriptor is not None:
                 info = bpf.read_program(one.descriptor)
                 one.figures = Figures(info.run_ns, info.run_count)
-        if self._statistics is None and not _are_statistics_on():
+        if self._statistics is None and not bpf.are_stats_on():
             # Before Linux 5.8 only the setting turns them on, and whoever did may turn them off again.
             self._blind = True
-            self.unknown = f"BPF statistics are off, and cannot be enabled: {self._refusal}"
+            self.unknown = f"their cost is not known: {self._refusal}"
         return Cost(
             time=round(seconds, 3),
             programs=self._most_programs,
@@ -194,14 +193,6 @@ def _watch(number: int, *, keep: bool) -> Watched:
     if not keep:
         os.close(descriptor)
     return Watched(descriptor if keep else None, info.kind, info.name)
-
-
-def _are_statistics_on() -> bool:
-    try:
-        with open(SYSCTL, "rb") as file:
-            return file.read().strip() == b"1"
-    except OSError:
-        return False
 
 
 def read_memory(pid: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ MARK = "TOOLKIT_RUN"  # the variable by which a run's processes know each other
 MARK_FORM = re.compile(r"([0-9]{1,10})\.([0-9]{1,20})\.[0-9]{1,20}")
 KEEPER = "toolkit-keeper"  # the name of the process that keeps a run's limits
 WARDEN = "toolkit-warden"  # of the one that outlives it
+PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 
 # Where in the fields of `read_fields` they stand, see proc(5).
@@ -174,6 +175,13 @@ def _scan_descendants(ancestor: int) -> tuple[int, ...]:
 def name_process(name: str) -> None:
     """Give this process a name of its own, 15 bytes at most, which ps(1) and top(1) show."""
     ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def end_with_parent(parent: int) -> None:
+    """In a process that was just forked: the kernel kills it when the thread that forked it ends, or it ends now."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before prctl took effect
+        os._exit(1)
 
 
 def make_mark() -> str:

@@ -14,18 +14,18 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
 
 from msgspec.structs import replace
 
 from toolkit.launch.bounds import describe_limit
 from toolkit.launch.budget import describe_excess
-from toolkit.launch.keeper import Order, fork_keeper, reap_keeper
+from toolkit.launch.keeper import CAUGHT, Kept, keep, release_signals
+from toolkit.launch.ladder import Order
 from toolkit.launch.meter import Meter
-from toolkit.launch.processes import make_mark
 from toolkit.launch.warden import bury_run
 from toolkit.launch.window import Window
+from toolkit.model import Value
 from toolkit.runs import Account, Cost, Outcome, Plan, Result
 
 CHUNK = 1 << 18
@@ -40,8 +40,7 @@ RATED_EVERY = 0.1  # seconds between two looks at the rate of output
 ESCALATION = (Order.STOP, Order.TERMINATE, Order.KILL)
 
 
-@dataclass(frozen=True)
-class Sinks:
+class Sinks(Value, frozen=True):
     """Where a run's output and samples go.
 
     `stdout` and `stderr` return why they take no more, empty if they do. While they wait for a reader, they ask the
@@ -62,7 +61,13 @@ class Sinks:
 
 def supervise(plan: Plan, sinks: Sinks) -> Result:
     """Run the plan to its end; nothing of the tool is left when this returns."""
-    with Meter() as meter, Run(plan, sinks, meter) as run, _catch_signals(run):
+    with keep(plan) as kept, Meter() as meter:
+        return watch(kept, sinks, meter)
+
+
+def watch(kept: Kept, sinks: Sinks, meter: Meter) -> Result:
+    """Watch a run that has been started to its end; the meter is best made as soon as it is."""
+    with Run(kept, sinks, meter) as run, _catch_signals(run):
         run.loop()
         return run.result()
 
@@ -70,11 +75,11 @@ def supervise(plan: Plan, sinks: Sinks) -> Result:
 class Run:
     """One run while it goes on: its descriptors, and what is known of it so far."""
 
-    def __init__(self, plan: Plan, sinks: Sinks, meter: Meter) -> None:
-        self._plan = plan
+    def __init__(self, kept: Kept, sinks: Sinks, meter: Meter) -> None:
+        self._kept = kept
+        self._plan = kept.plan
         self._sinks = sinks
         self._meter = meter
-        self._started = time.monotonic()
         self._selector = selectors.DefaultSelector()
         self._bytes = {"stdout": 0, "stderr": 0}
         self._printed: Window[str] = Window()
@@ -92,16 +97,14 @@ class Run:
         self._detail = ""
         self._limit = ""  # the name of the limit that ended it, as in Limits
         self._unheld = ""
+        self._left: tuple[int, ...] = ()
         self._tool_status: int | None = None
         self._ended = False
         self._cost = Cost()
         self._accounts: tuple[Account, ...] = ()
-        # Every process of the tool inherits this in its environment: so they are found when their keeper is gone.
-        self._mark = make_mark()
-        (self._keeper, self._warden), self._orders, events, stdout, stderr = fork_keeper(plan, self._mark)
-        self._readers = {stdout: "stdout", stderr: "stderr", events: "events"}
+        self._readers = {kept.stdout: "stdout", kept.stderr: "stderr", kept.events: "events"}
         self._read_at = 0.0  # seconds after the start
-        self._plenty = min(fcntl.fcntl(stdout, fcntl.F_GETPIPE_SZ) // PLENTY, CHUNK)
+        self._plenty = min(fcntl.fcntl(kept.stdout, fcntl.F_GETPIPE_SZ) // PLENTY, CHUNK)
         for descriptor in self._readers:
             self._selector.register(descriptor, selectors.EVENT_READ)
 
@@ -109,12 +112,9 @@ class Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Closing the orders is the keeper's sign to stop the tool, if an exception brought us here.
-        os.close(self._orders)
         for descriptor in self._readers:
             os.close(descriptor)
         self._selector.close()
-        reap_keeper(self._keeper, self._warden)
 
     # --- The loop -------------------------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class Run:
             "the process that kept its limits was killed",
             True,
         )
-        bury_run(self._plan, self._mark)
+        bury_run(self._plan, self._kept.mark)
 
     def _pass_on(self, name: str, data: bytes) -> None:
         cap = self._plan.limits.output_bytes
@@ -226,6 +226,8 @@ class Run:
                 self._sinks.started()
             elif word == "ended":
                 self._tool_status, self._ended = int(rest), True
+            elif word == "left":
+                self._left = tuple(map(int, rest.split()))
             elif word == "stuck":
                 self._stopped_for, self._ended = Outcome.FAILED, True
                 self._detail = f"process {self._tool} sleeps in the kernel and cannot be killed"
@@ -268,14 +270,14 @@ class Run:
 
     def _order(self, order: Order) -> None:
         try:
-            os.write(self._orders, order)
+            os.write(self._kept.orders, order)
         except OSError:
             return  # the keeper has ended, and the tool with it
 
     # --- Cost -----------------------------------------------------------------------------------------------------
 
     def _seconds(self) -> float:
-        return time.monotonic() - self._started
+        return time.monotonic() - self._kept.started
 
     def _due(self) -> float:
         """When the next sample is due, in seconds after the start."""
@@ -302,7 +304,7 @@ class Run:
     def _sample(self, *, thoroughly: bool = False) -> None:
         if self._metered:
             return
-        self._keep_cost(self._meter.sample(self._keeper, self._seconds(), thoroughly=thoroughly))
+        self._keep_cost(self._meter.sample(self._kept.keeper, self._seconds(), thoroughly=thoroughly))
 
     def _keep_cost(self, cost: Cost) -> None:
         self._cost = replace(cost, lost=self._sinks.lost())
@@ -332,6 +334,7 @@ class Run:
             detail=self._detail,
             limit=self._limit,
             unheld=self._unheld,
+            left=self._left,
             accounts=self._accounts,
         )
 
@@ -361,9 +364,10 @@ def _catch_signals(run: Run) -> Iterator[None]:
     SIGHUP that the caller ignores (nohup) stays ignored; so does SIGINT of a background job.
     """
     before = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in CAUGHT:
         if signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, run.catch)
+    release_signals()
     try:
         yield
     finally:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
-from toolkit.launch.cgroups import Group
+from toolkit.launch.cgroups import Group, remove_dead
 from toolkit.launch.leftovers import remove_events
 from toolkit.launch.processes import MARK, WARDEN, list_marked, name_process, sweep_marked
 from toolkit.runs import Means, Plan
@@ -18,23 +19,24 @@ from toolkit.runs import Means, Plan
 IN_ORDER = b"."
 
 
-def fork_warden(plan: Plan, mark: str) -> tuple[int, int]:
-    """Fork it; returns its PID and the end of its pipe that only the keeper may hold."""
-    kept, held = os.pipe2(os.O_CLOEXEC)
+def fork_warden(plan: Plan, mark: str, watched: int) -> int:
+    """Fork it; returns its PID. It has the pipe `watched`, of which the keeper alone holds the other end."""
     pid = os.fork()
     if pid == 0:
         try:
-            detach_descriptors((kept,))
+            detach_descriptors((watched,))
             os.setsid()
             name_process(WARDEN)
             for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
                 signal.signal(ignored, signal.SIG_IGN)
-            if os.read(kept, 1) != IN_ORDER:
+            with suppress(OSError):
+                remove_dead(plan.enforcement)  # of earlier runs: nobody waits for the warden
+            if os.read(watched, 1) != IN_ORDER:
                 bury_run(plan, mark)
         finally:
             os._exit(0)
-    os.close(kept)
-    return pid, held
+    os.close(watched)
+    return pid
 
 
 def bury_run(plan: Plan, mark: str) -> None:

@@ -7,7 +7,6 @@ dies with us. Its folder should lie on a disk: a file in memory makes no block I
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import shutil
@@ -19,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from toolkit.launch.keeper import PR_SET_PDEATHSIG
+from toolkit.launch.processes import end_with_parent
 
 PREFIX = "workload-"
 PAUSE = 0.2  # seconds between two rounds
@@ -57,9 +56,7 @@ def workload(place: Path) -> Iterator[int]:
 
 def _detach(parent: int) -> None:
     """In the child: no terminal, no descriptors of ours, no ^C; and the kernel ends it when we die."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
+    end_with_parent(parent)
     os.setsid()
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)

@@ -157,15 +157,15 @@ class Columns:
 
     def read(self, text: str) -> tuple[str, ...] | None:
         """The cells of a row, None if it is none."""
-        words = find_cells(text, self._spans)
-        if not words or (len(words) == 1 and self.width > 2):
-            return None
-        cells = tuple(word.text for word in words)
-        if len(cells) > self.width and self._numeric and self._numeric[-1] < self.width - 1:
+        if self._overflows(text):  # told by str.split alone: command lines and paths make this the usual row
             split = tuple(text.split(None, self.width - 1))
             start = self._spans[-1].start
             if text.startswith(split[-1], start) and self._is_plausible(split, least=len(self._numeric)):
                 return self._drop((*split[:-1], split[-1].rstrip()))
+        words = find_cells(text, self._spans)
+        if not words or (len(words) == 1 and self.width > 2):
+            return None
+        cells = tuple(word.text for word in words)
         if len(cells) == self.width and self._is_plausible(cells, least=1):
             return self._drop(cells)
         aligned = self._align(text, words)
@@ -177,6 +177,15 @@ class Columns:
             if self._is_plausible(split, least=len(self._numeric)):
                 return self._drop((*split[:-1], self._read_last(text, split[-1])))
         return self._drop(aligned) if self._is_plausible(aligned, least=1) else None
+
+    def _overflows(self, text: str) -> bool:
+        """Whether a row has more words than cells, and the last cell is one that may hold several."""
+        if not self._numeric or self._numeric[-1] >= self.width - 1:
+            return False
+        words = text.split()
+        if len(words) <= self.width:
+            return False
+        return SEPARATORS.isdisjoint(words) or len(find_cells(text, self._spans)) > self.width
 
     def _is_plausible(self, cells: tuple[str, ...], least: int) -> bool:
         """Whether most of the numbers are where the first row has them; without any, a row needs every cell."""

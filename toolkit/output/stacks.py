@@ -2,7 +2,7 @@
 
 BCC and bpftrace print the innermost frame first; a `Stack` has it last, as folded text does. BCC ends the frames with
 what the stack was counted by: `- dd (123)`, `dd [123]`, `target: dd`. A stack that stands below a row of a table was
-seen once, with that row as its key.
+seen once, with that row as its key; so was one whose frames are all placed, `f+0x10` or `@ 4024d0 f`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ LONGEST_FRAME = 2048  # characters
 FRAME = re.compile(
     r"(?:\t|  )\s*(?:(?:0x)?[0-9a-f]{8,16} \S.*|b'[^']*'|\S+(?: \[[^\]]*\])?(?: \([^)]*\))?|--?(?: +\S.*)?|\w+: +\S+.*)"
 )
+MARKED = re.compile(r"@ ([0-9a-f]{8,16} \S.*)")  # stands at the beginning of a line
+OFFSET, UNKNOWN = "+0x", "[unknown]"
 COUNT = re.compile(r"\s+(\d{1,20})")
 OWNER = re.compile(r"-+ +(\S.*)|(\S.* \[\d+\])")
 LABEL = re.compile(r"([a-z]+): +(\S.*)")
@@ -75,6 +77,7 @@ class StackBlock:
         self._keys: list[str] = [key] if key else []
         self._stacks: list[Stack] = []
         self._spaced = False  # a blank line was the last
+        self._marked = False  # its frames stand behind a sign
 
     @property
     def whole(self) -> bool:
@@ -96,8 +99,15 @@ class StackBlock:
 
     @property
     def _counted(self) -> bool:
-        """Whether a count is to come below the frames: not below a row, nor where each has an offset."""
-        return self._bytes is None and not self._row and not all("+0x" in frame for frame in self._frames)
+        """Whether a count is to come below the frames: not below a row, nor where each that is known is placed."""
+        known = [frame for frame in self._frames if frame != UNKNOWN]
+        placed = self._marked or (known and all(OFFSET in frame for frame in known))
+        return self._bytes is None and not self._row and not placed
+
+    @property
+    def _owned(self) -> bool:
+        """Whether it says by what it was counted: that is all there is where the kernel could not walk the stack."""
+        return len(self._keys) > bool(self._row)
 
     def _take_line(self, text: str) -> bool:
         if not text.strip():
@@ -105,9 +115,15 @@ class StackBlock:
                 return False
             self._spaced = True
             return not self._row
-        if text[0] not in " \t" or len(text) > LONGEST_FRAME:
+        marked = MARKED.fullmatch(text)
+        if (text[0] not in " \t" and not marked) or len(text) > LONGEST_FRAME:
             self._end_uncounted()
             return False
+        if marked:
+            self._marked = True
+            self._add(marked[1])
+            self._spaced = False
+            return True
         allocation = ALLOCATION.fullmatch(text)
         if allocation:
             if self._end_uncounted():
@@ -116,7 +132,7 @@ class StackBlock:
             self._keys.append(allocation[2])
         elif self._spaced and not FRAME.fullmatch(text):
             return False
-        elif (count := COUNT.fullmatch(text)) and self._frames:
+        elif (count := COUNT.fullmatch(text)) and (self._frames or self._owned):
             self._end(int(count[1]))
         else:
             self._add(text.strip())
@@ -225,6 +241,8 @@ class KeyBlock:
 
 def open_stacks(text: str, above: Above, row: str) -> Opened | None:
     """Stacks that begin with this line; `row` is the row of a table directly above it, if there is one."""
+    if MARKED.fullmatch(text):
+        return _open_block(text, above, row)
     if text[0] == "@":
         opens = KEY_OPENS.fullmatch(text) if "]: " not in text and not text.endswith("]:") else None
         return Opened(KeyBlock(opens[1], opens[2], above.time)) if opens else None
@@ -235,6 +253,10 @@ def open_stacks(text: str, above: Above, row: str) -> Opened | None:
         return None
     if not row and not FRAME.fullmatch(text) and not ALLOCATION.fullmatch(text):
         return None
+    return _open_block(text, above, row)
+
+
+def _open_block(text: str, above: Above, row: str) -> Opened:
     title = read_title(above.lines[0]) if above.lines and not row else ""
     block = StackBlock(title, above.time, key=row)
     block.take([text.encode("utf-8", "replace")], 0)

@@ -13,19 +13,23 @@ from __future__ import annotations
 import os
 import stat
 import time
+import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from toolkit.model import Value
 from toolkit.paths import make_folder
 from toolkit.recordings.layout import ID, Query, State
-from toolkit.recordings.read import list_names, read_recording
+from toolkit.recordings.read import list_raw_names, read_recording
 
 if TYPE_CHECKING:
     import sqlite3
 
-SHAPE = 1  # of the table
+SHAPE = 2  # of the tables
 PATIENCE = 2.0  # seconds for another process that writes
 CHUNK = 2000  # recordings written at once, so that nobody waits long for us
 # The kernel's clock for files ticks every few milliseconds, NFS servers' every second: a folder that changed just now
@@ -40,7 +44,7 @@ CREATE TABLE IF NOT EXISTS recordings (
     state TEXT, tags TEXT, changed INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS unfinished ON recordings (state) WHERE {UNFINISHED};
-CREATE TABLE IF NOT EXISTS folder (stamp TEXT);
+CREATE TABLE IF NOT EXISTS folder (one INTEGER PRIMARY KEY, stamp TEXT, newest TEXT, older INTEGER);
 """
 
 Row = tuple[str, float, str, str, str, str, str, str, str, int]
@@ -114,15 +118,25 @@ def _make_condition(query: Query) -> tuple[str, tuple[str | float, ...]]:
 # --- Bringing it up to date -------------------------------------------------------------------------------------------
 
 
+class Seen(Value, frozen=True, kw_only=False):
+    """The folder as it was last listed: its stamp, if that tells the next change; and what tells that only names later
+    than all before came since: the newest recording's, and the sum of the checksums of all names up to it."""
+
+    stamp: str = ""
+    newest: str = ""
+    older: int = 0
+
+
 def _refresh(db: sqlite3.Connection, folder: Path) -> None:
     now = time.time_ns()
     stamp, settled = _read_stamp(folder, now)
-    held = db.execute("SELECT stamp FROM folder").fetchone()
+    held = Seen(*(db.execute("SELECT stamp, newest, older FROM folder").fetchone() or ()))
     gone: set[str] = set()
     new: set[str] = set()
-    if held is None or held[0] != stamp or not settled:
-        there, known = set(list_names(folder)), _read_known(db)
-        gone, new = known - there, set(filter(ID.fullmatch, there - known))
+    seen = held
+    if held.stamp != stamp or not settled:
+        new, gone, seen = _compare(db, list_raw_names(folder), held)
+        seen = replace(seen, stamp=stamp if settled else "")
     new.update(_find_changed(db, folder, gone))
     ordered = sorted(new)  # rows that come in their order leave no page half empty
     for start in range(0, len(ordered), CHUNK):
@@ -130,9 +144,31 @@ def _refresh(db: sqlite3.Connection, folder: Path) -> None:
         _write(db, "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     if gone:
         _write(db, "DELETE FROM recordings WHERE id = ?", ((name,) for name in gone))
-    if settled and (held is None or held[0] != stamp):
-        _write(db, "DELETE FROM folder", ((),))
-        _write(db, "INSERT INTO folder VALUES (?)", ((stamp,),))
+    if seen != held:
+        _write(db, "INSERT OR REPLACE INTO folder VALUES (1, ?, ?, ?)", ((seen.stamp, seen.newest, seen.older),))
+
+
+def _compare(db: sqlite3.Connection, there: list[bytes], held: Seen) -> tuple[set[str], set[str], Seen]:
+    """The names of recordings that are new and that are gone, and what was seen.
+
+    Most often there are only some later than all before. To tell that takes 10 ms for 100,000, to hold all against
+    those that the index has 70.
+    """
+    last = held.newest.encode()
+    later = [name for name in there if name > last]
+    if held.newest and _sum_up(there) - _sum_up(later) == held.older:
+        new = set(filter(ID.fullmatch, map(os.fsdecode, later)))
+        newest = max((held.newest, *new))
+        return new, set(), Seen("", newest, held.older + _sum_up(one for one in later if one <= newest.encode()))
+    names, known = set(map(os.fsdecode, there)), _read_known(db)
+    gone, new = known - names, set(filter(ID.fullmatch, names - known))
+    newest = max((known - gone) | new, default="")
+    return new, gone, Seen("", newest, _sum_up(one for one in there if one <= newest.encode()))
+
+
+def _sum_up(names: Iterable[bytes]) -> int:
+    """A sum that differs where names do, in whatever order they come."""
+    return sum(map(zlib.crc32, names))
 
 
 def _read_known(db: sqlite3.Connection) -> set[str]:

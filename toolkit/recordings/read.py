@@ -31,10 +31,15 @@ def list_ids(folder: Path) -> tuple[str, ...]:
 
 def list_names(folder: Path) -> tuple[str, ...]:
     """All that is in a folder of recordings, in no order. Raises StateError."""
+    return tuple(map(os.fsdecode, list_raw_names(folder)))
+
+
+def list_raw_names(folder: Path) -> list[bytes]:
+    """Like `list_names`, as bytes."""
     try:
-        return tuple(os.listdir(folder))
+        return os.listdir(os.fsencode(folder))
     except FileNotFoundError:
-        return ()
+        return []
     except OSError as error:
         raise StateError(
             f"cannot read {folder}: {error.strerror}", fix="recordings are readable by their owner only"

@@ -7,15 +7,17 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from toolkit.errors import StateError
-from toolkit.output.frames import Frame
-from toolkit.paths import make_folder, write_atomically
+from toolkit.paths import make_folder
 from toolkit.recordings.layout import BEING_MADE, SHAPE, ResultRecord, RunRecord
 from toolkit.runs import Cost, Result
+
+if TYPE_CHECKING:
+    from toolkit.output.frames import Frame
 
 STREAMS = {"O": "stdout", "E": "stderr"}
 LOOK_EVERY = 4 << 20  # bytes written between two looks at how much space is left
@@ -57,8 +59,8 @@ class Recorder:
 
     def _make(self, folder: Path, run: RunRecord) -> None:
         folder.mkdir(mode=0o700)
-        write_atomically(folder / "run.json", msgspec.json.format(msgspec.json.encode(run), indent=2))
-        self._lock = open(folder / "run.json", "r+b")  # noqa: SIM115
+        self._lock = _create(folder / "run.json")
+        _write_all(self._lock, msgspec.json.format(msgspec.json.encode(run), indent=2))
         with suppress(OSError):  # a file system without locks: the recording looks crashed until it ends
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for name in (*STREAMS.values(), "timing", "frames.jsonl", "cost.jsonl"):
@@ -90,6 +92,7 @@ class Recorder:
             file.close()
         record = ResultRecord(shape=SHAPE, ended=round(time.time(), 3), result=result, problem=self.problem)
         try:
+            os.fsync(self._lock.fileno())  # not before the tool is started, which would wait for the disk
             self._write_receipt(msgspec.json.format(msgspec.json.encode(record), indent=2))
         except OSError as error:
             self.problem = self.problem or f"{self.path}: {error.strerror}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -12,7 +12,8 @@ import msgspec
 from toolkit import analysis
 from toolkit.catalog.guess import guess_category
 from toolkit.catalog.load import Curated
-from toolkit.model import LOOKED_KINDS, Analysis, Engine, Found, Index, Need, Risk, Tool, Variant
+from toolkit.model import Analysis, Engine, Found, Index, Risk, Tool, Variant
+from toolkit.outside import find_outside
 from toolkit.troubles import find_troubles
 from toolkit.trust import read_trusted
 
@@ -44,6 +45,7 @@ def build_index(
             continue
         troubles = find_troubles(curated.troubles, one)
         variants.append(msgspec.structs.replace(taken, troubles=troubles) if troubles else taken)
+    variants.sort(key=lambda one: one.tool)  # as they are stored: tool by tool
     return Index(
         categories=curated.categories,
         tools=_join_tools(curated, tuple(variants)),
@@ -51,20 +53,6 @@ def build_index(
         skipped=tuple(skipped),
         outside=find_outside(variants),
     )
-
-
-def find_outside(variants: Iterable[Variant]) -> tuple[Need, ...]:
-    """What variants need outside of the kernel, each need once."""
-    needs = (need for variant in variants for need in list_needs(variant))
-    return tuple(dict.fromkeys(need for need in needs if need.kind in LOOKED_KINDS and need.name))
-
-
-def list_needs(variant: Variant) -> Iterator[Need]:
-    """Every need that a verdict on a variant asks of: those of its requirements, and of its known troubles."""
-    for requirement in variant.analysis.requirements:
-        yield from requirement.any_of
-    for trouble in variant.troubles:
-        yield from (*trouble.has, *trouble.lacks)
 
 
 def analysis_key(engine: Engine, stem: str, sha256: str) -> str:

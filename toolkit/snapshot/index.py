@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from toolkit import __version__
-from toolkit.model import Index, Value
+from toolkit.catalog.query import name_tool
+from toolkit.model import Index, Value, Variant
+from toolkit.outside import find_outside
 from toolkit.paths import Paths, check_state_owner, data_folder, write_atomically
 
 if TYPE_CHECKING:
     from toolkit.snapshot.build import Reader
 
-LAYOUT = 2  # raise it when the meaning of a stored index changes without its types changing
+DECODER = msgspec.msgpack.Decoder(tuple[Variant, ...])
+DAMAGED = (msgspec.MsgspecError, ValueError, RecursionError)  # what decoding raises for bytes that are not ours
+LAYOUT = 3  # raise it when the meaning of a stored index changes without its types changing
 
 
 class Stamp(Value, frozen=True):
@@ -31,21 +38,39 @@ class Stored(Value, frozen=True):
     written_by: str
     state: str  # the state folder that it speaks of: a copy of it elsewhere has another snapshot
     stamps: tuple[Stamp, ...]
-    index: Index
+    index: Index  # without its variants
+    variants: dict[str, memoryview]  # those of each tool, packed: a run unpacks no others
 
 
-def load_index(paths: Paths, reader: Reader | None = None) -> Index:
+def load_index(paths: Paths, reader: Reader | None = None, name: str = "") -> Index:
     """The catalog of this host: the stored one while every stamp holds, else built now and stored.
 
-    `reader` keeps what it reads, for who loads twice. Raises SettingsError for a mistake in the curated catalog and
-    StateError for state that is not ours to trust.
+    `reader` keeps what it reads, for who loads twice. With a `name`, as a person types it, variants of other tools than
+    the one that it is about may be missing. Raises SettingsError for a mistake in the curated catalog and StateError
+    for state that is not ours to trust.
     """
     check_state_owner(paths.state, os.getuid())
     stored = _read_stored(paths.index)
     mine = stored is not None and stored.state == str(paths.state)
-    if stored is not None and mine and all(_stamp(stamp.path) == stamp for stamp in stored.stamps):
-        return stored.index
+    if stored is not None and mine and all(take_stamp(stamp.path) == stamp for stamp in stored.stamps):
+        with suppress(*DAMAGED):
+            return _unpack(stored, name)
     return _build(paths, stored, reader)
+
+
+def _unpack(stored: Stored, name: str = "") -> Index:
+    """The index with all its variants, or with those of the tool that a name is about. Raises what DAMAGED lists."""
+    tool = name_tool(stored.index, name) if name else None
+    if tool is None:
+        packed = tuple(stored.variants.values())
+        return replace(stored.index, variants=tuple(one for part in packed for one in DECODER.decode(part)))
+    variants = DECODER.decode(stored.variants[tool.name]) if tool.name in stored.variants else ()
+    return replace(stored.index, variants=variants, outside=find_outside(variants))
+
+
+def _pack(index: Index) -> dict[str, memoryview]:
+    grouped = itertools.groupby(index.variants, key=lambda one: one.tool)
+    return {tool: memoryview(msgspec.msgpack.encode(tuple(variants))) for tool, variants in grouped}
 
 
 def _build(paths: Paths, stored: Stored | None, reader: Reader | None) -> Index:
@@ -60,21 +85,27 @@ def _build(paths: Paths, stored: Stored | None, reader: Reader | None) -> Index:
     receipt = paths.current / "receipt.json"  # behind the link: another snapshot has another
     watched = (*_own_files(data), receipt, *INHOUSE.watched(data), *PACKAGES.watched(Path("/")))
     # Stamped before anything is read: what changes meanwhile, such as the current snapshot, has another stamp then.
-    stamps = [_stamp(str(path)) for path in watched]
+    stamps = [take_stamp(str(path)) for path in watched]
     curated = load_curated(data)
     local = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")))
     # A snapshot's files never change, so its receipt stands for them; 10,000 stat calls would cost 25 ms.
-    stamps += [_stamp(one.path) for one in local]
+    stamps += [take_stamp(one.path) for one in local]
     reader = reader or Reader()
     if stored and _same_code(stored, data):
-        reader.learn(
-            {analysis_key(one.engine, one.found.stem, one.sha256): one.analysis for one in stored.index.variants}
-        )
+        with suppress(*DAMAGED):
+            earlier = _unpack(stored).variants
+            reader.learn({analysis_key(one.engine, one.found.stem, one.sha256): one.analysis for one in earlier})
     with use_current(paths.snapshots, paths.current) as snapshot:
         synced = discover_snapshot(snapshot) if snapshot else ()
         found = (*document_packages(local, snapshot, curated.sources), *synced)
         index = build_index(curated, found, reader)
-    built = Stored(written_by=_writer(), state=str(paths.state), stamps=tuple(stamps), index=index)
+    built = Stored(
+        written_by=_writer(),
+        state=str(paths.state),
+        stamps=tuple(stamps),
+        index=replace(index, variants=()),
+        variants=_pack(index),
+    )
     try:
         write_atomically(paths.index, msgspec.msgpack.encode(built))
     except OSError:
@@ -98,14 +129,14 @@ def _own_files(data: Path) -> tuple[Path, ...]:
 def _same_code(stored: Stored, data: Path) -> bool:
     """Whether earlier analyses can be taken over: the code that made them is the code that would make them now."""
     before = {stamp.path: stamp for stamp in stored.stamps}
-    return all(before.get(str(path)) == _stamp(str(path)) for path in _own_files(data) if path.suffix == ".py")
+    return all(before.get(str(path)) == take_stamp(str(path)) for path in _own_files(data) if path.suffix == ".py")
 
 
 def _read_stored(file: Path) -> Stored | None:
     """The stored index, or None for one that is not there, not whole, or written by another version."""
     try:
         stored = msgspec.msgpack.decode(file.read_bytes(), type=Stored)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *DAMAGED):
         return None
     return stored if stored.written_by == _writer() else None
 
@@ -114,7 +145,8 @@ def _writer() -> str:
     return f"{__version__}/{LAYOUT}"
 
 
-def _stamp(path: str) -> Stamp:
+def take_stamp(path: str) -> Stamp:
+    """What a path looks like now."""
     try:
         status = os.stat(path)
     except OSError:

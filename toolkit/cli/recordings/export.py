@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
+from toolkit.cli.events import write_all
 from toolkit.cli.places import own_paths
-from toolkit.cli.sinks import write_all
 from toolkit.errors import StateError, UsageError
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import find_recording

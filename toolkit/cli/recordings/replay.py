@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
+from toolkit.cli.events import write_all
+from toolkit.cli.numbers import Amount
 from toolkit.cli.places import own_paths
-from toolkit.cli.sinks import write_all
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import find_recording
 from toolkit.recordings.replay import Step, read_pieces, shorten_pause
@@ -21,8 +22,8 @@ Pieces = Iterator[tuple[Step, bytes]]
 
 @click.command("replay")
 @click.argument("name", default="last")
-@click.option("--speed", "-s", default=1.0, type=click.FloatRange(0.001, 1e6), metavar="N", help="N times as fast (1).")
-@click.option("--max-wait", "-w", type=click.FloatRange(0), metavar="SECONDS", help="No pause is longer than this.")
+@click.option("--speed", "-s", default=1.0, type=Amount(0.001, 1e6), metavar="N", help="N times as fast (1).")
+@click.option("--max-wait", "-w", type=Amount(0), metavar="SECONDS", help="No pause is longer than this.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines: run, output, result (docs/json.md).")
 def command(name: str, speed: float, max_wait: float | None, as_json: bool) -> None:
     """Print what a run printed, as it came: stdout on stdout, stderr on stderr. ^C ends it.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from toolkit.cli import narrate, render
+from toolkit.cli.events import write_all
 from toolkit.cli.places import own_paths
-from toolkit.cli.sinks import write_all
 from toolkit.errors import StateError
 from toolkit.recordings.files import open_file, open_folder
 from toolkit.recordings.layout import Recording
@@ -21,6 +21,8 @@ from toolkit.runs import Form
 
 if TYPE_CHECKING:
     from toolkit.cli.chart import Reader
+
+INDENT = 13  # columns of the words
 
 
 @click.command("show")
@@ -37,7 +39,8 @@ def command(name: str, stderr: bool, raw: bool, chart: bool, as_json: bool) -> N
         return
     if not raw:
         # What was recorded elsewhere may hold anything; only what it printed is passed on as it is.
-        first, *rest = map(render.printable, _format(recording))
+        first, *facts = map(render.printable, _format(recording))
+        rest = render.wrap_facts(facts, INDENT, render.terminal_width())
         render.print_lines((render.paint(first, bold=True), *rest, ""))
     drawn = not (stderr or raw) and (chart or recording.run.form is not Form.TEXT)
     reader = _open_reader(recording.run.form, chart=chart) if drawn else None
@@ -58,6 +61,8 @@ def _format(recording: Recording) -> Iterator[str]:
     yield f"  command    {shlex.join(run.argv)}"
     yield f"  why        {run.why}"
     yield f"  started    {started} by {run.user} on {run.host}, kernel {run.kernel}"
+    yield f"  limits     {run.deadline:g} s; {'; '.join(narrate.describe_limits(run.limits))}"
+    yield f"  held by    {narrate.describe_means(run.enforcement)}"
     if result is not None:
         yield f"  ended      {narrate.describe_end(result)}; exit status {result.status}"
         if result.cost.attached:

@@ -34,10 +34,10 @@ class Costs:
 def draw_costs(samples: Sequence[Cost]) -> str:
     """A curve for each thing that was measured more than nothing."""
     curves = (
-        ("CPU of its BPF programs, % of one CPU", _rate(samples, lambda one: one.run_ns / 1e7)),
+        ("BPF programs, % of one CPU", _rate(samples, lambda one: one.run_ns / 1e7)),
         ("Events a second", _rate(samples, lambda one: one.run_count)),
-        ("CPU of its processes, % of one CPU", _rate(samples, lambda one: one.cpu * 100)),
-        ("Memory of its processes, MiB", [(one.time, one.memory / (1 << 20)) for one in samples]),
+        ("Its processes, % of one CPU", _rate(samples, lambda one: one.cpu * 100)),
+        ("Memory, MiB", [(one.time, one.memory / (1 << 20)) for one in samples]),
     )
     drawn = [_draw_curve(name, points) for name, points in curves if any(value > 0 for _, value in points)]
     return section("What it cost", tag("div", "".join(drawn), class_="curves") if drawn else "")

@@ -28,12 +28,22 @@ from toolkit.recordings.content import measure_seconds, read_costs, read_frames
 from toolkit.recordings.export import text
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.replay import read_pieces
+from toolkit.runs import Account, Outcome
 
 MOST_SERIES = 32  # histograms of different titles
 MOST_SHEETS = 16
 MOST_CELLS = 200_000
 MOST_VALUES = 500
 MOST_STACKS = 50_000
+MOST_PROGRAMS = 12  # the hottest
+ENDINGS = {
+    Outcome.ENDED: "it ended by itself",
+    Outcome.DURATION: "its time was over",
+    Outcome.LIMIT: "stopped at a limit",
+    Outcome.INTERRUPTED: "interrupted",
+    Outcome.OUTPUT_CLOSED: "stopped",
+    Outcome.FAILED: "it could not be run to its end",
+}
 SHOWN = {"stdout": 256 << 10, "stderr": 64 << 10}  # bytes of what was printed
 
 
@@ -168,7 +178,7 @@ def _describe_end(recording: Recording) -> str:
     if result is None:
         return "it is still running" if recording.running else "its launcher died"
     status = f", status {result.tool_status}" if result.tool_status else ""
-    return f"{result.outcome}{status}{': ' + result.detail if result.detail else ''}"
+    return f"{ENDINGS[result.outcome]}{status}{': ' + result.detail if result.detail else ''}"
 
 
 def _draw_doubts(recording: Recording, contents: Contents) -> str:
@@ -202,18 +212,41 @@ def _draw_facts(recording: Recording) -> str:
         ("file", run.path),
         ("sha256", run.sha256),
         ("user", run.user),
-        ("limits", f"{run.deadline:g} s, {run.output_bytes:,} bytes of output"),
+        ("limits", _describe_limits(recording)),
+        ("held by", run.enforcement.means),
     ]
     if result is not None:
         attached = ", ".join(result.cost.attached[:20]) + (" …" if len(result.cost.attached) > 20 else "")
         facts += [
             ("BPF programs", f"{result.cost.programs}, which ran {result.cost.run_count:,} times"),
+            *(("", _describe_account(one, result.seconds)) for one in _find_hottest(result.accounts)),
             ("attached", attached or "nothing"),
             ("printed", f"{result.stdout_bytes:,} bytes, {result.stderr_bytes:,} on stderr"),
         ]
     facts += [("tags", " ".join(recording.tags))] if recording.tags else []
     entries = (tag("div", tag("dt", name) + tag("dd", escape(value))) for name, value in facts)
     return section("The run", tag("dl", "".join(entries), class_="facts"))
+
+
+def _describe_limits(recording: Recording) -> str:
+    run, limits = recording.run, recording.run.limits
+    cost = f"{limits.bpf_cost:g} % of one CPU for its BPF programs" if limits.bpf_cost else "none on its BPF programs"
+    return (
+        f"{run.deadline:g} s; {run.output_bytes / (1 << 20):g} MiB of output; "
+        f"{limits.memory_bytes / (1 << 20):g} MiB of memory; {limits.processes} processes; {cost}"
+    )
+
+
+def _find_hottest(accounts: tuple[Account, ...]) -> list[Account]:
+    return sorted((one for one in accounts if one.run_count), key=lambda one: -one.run_ns)[:MOST_PROGRAMS]
+
+
+def _describe_account(one: Account, seconds: float) -> str:
+    where = f" on {', '.join(one.attached[:3])}" if one.attached else ""
+    share = f"{one.run_ns / 1e7 / seconds:.2g} % of one CPU" if seconds else f"{one.run_ns / 1e6:.3g} ms"
+    return (
+        f"{one.name or 'a program'}{where}: {one.run_count:,} times, {one.run_ns / one.run_count:,.0f} ns each, {share}"
+    )
 
 
 class Beginning(NamedTuple):
