@@ -134,7 +134,14 @@ def test_only_few_modules_start_processes() -> None:
         or (isinstance(node, ast.ImportFrom) and node.module in starters)
         or (isinstance(node, ast.Attribute) and ast.unparse(node) in starters | {"os.fork"})
     }
-    assert found == {"command", "launch.detach", "launch.keeper", "launch.second", "launch.warden", "launch.workload"}
+    assert found == {
+        "command",
+        "launch.detach",
+        "launch.keeper",
+        "launch.processes",
+        "launch.warden",
+        "launch.workload",
+    }
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from toolkit.launch.second import Second, second_process
 from toolkit.model import Engine, Index, Value
 from toolkit.paths import Paths
 from toolkit.snapshot.layout import Role
 
 if TYPE_CHECKING:
+    from toolkit.launch.second import Second
     from toolkit.snapshot.build import Reader
     from toolkit.snapshot.collect import Collected
 
@@ -77,6 +77,8 @@ def open_catalog(paths: Paths) -> Iterator[Catalog]:
     if paths.index.exists() and paths.current.exists():
         yield Catalog(paths, None)  # the few tools that changed are not worth a process
         return
+    from toolkit.launch.second import second_process  # most nights are not the first
+
     with second_process(partial(_answer, Catalog(paths, None))) as second:
         yield Catalog(paths, second)
 

@@ -8,6 +8,8 @@ import re
 import resource
 import signal
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from toolkit.launch.bounds import SOFT, Usage
 
@@ -182,6 +184,29 @@ def end_with_parent(parent: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before prctl took effect
         os._exit(1)
+
+
+@contextmanager
+def forked(work: Callable[[], None]) -> Iterator[int]:
+    """Have a child of ours at work while the block runs; gives its PID. Raises OSError when there can be none.
+
+    The end of the block ends it, whatever it is at; so does the kernel when the thread that forked it ends.
+    """
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            end_with_parent(parent)
+            work()
+        finally:
+            os._exit(0)
+    try:
+        yield pid
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)
 
 
 def make_mark() -> str:

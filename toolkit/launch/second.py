@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
+
+from toolkit.launch.processes import forked
 
 _LENGTH = 8  # bytes that say how many follow
 
@@ -42,51 +44,34 @@ def second_process(answer: Callable[[bytes], bytes]) -> Iterator[Second | None]:
 
     What `answer` raises is no answer. The end of the block ends it, whatever it is at.
     """
-    parent = os.getpid()
-    try:
-        (asked_read, asked_write), (said_read, said_write) = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
-        pid = os.fork()
-    except OSError:  # no processes or descriptors are left; the pipes go with us
-        yield None
-        return
-    if pid == 0:
+    with ExitStack() as ends:
         try:
-            _detach(parent, (asked_read, said_write))
-            with open(asked_read, "rb") as asked, open(said_write, "wb") as said:
-                _serve(asked, said, answer)
-        finally:
-            os._exit(0)
-    os.close(asked_read)
-    os.close(said_write)
-    second = Second(open(asked_write, "wb"), open(said_read, "rb"))  # noqa: SIM115
-    try:
+            (asked_read, asked_write), (said_read, said_write) = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+            second = Second(open(asked_write, "wb"), open(said_read, "rb"))  # noqa: SIM115
+            ends.callback(second.close)  # after the process has ended: a thread that waits has met its end then
+            ends.enter_context(forked(lambda: _serve(asked_read, said_write, answer)))
+        except OSError:  # no processes or descriptors are left
+            yield None
+            return
+        os.close(asked_read)
+        os.close(said_write)
         yield second
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            os.waitpid(pid, 0)
-        second.close()  # now: a thread that waits for an answer has met its end
 
 
-def _detach(parent: int, kept: tuple[int, ...]) -> None:
-    """In the child: the kernel ends it when we die; it has no terminal, and leaves signals to us."""
-    from toolkit.launch.processes import end_with_parent
+def _serve(asked_end: int, said_end: int, answer: Callable[[bytes], bytes]) -> None:
+    """In the child: it has no terminal, and leaves signals to us."""
     from toolkit.launch.warden import detach_descriptors
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    end_with_parent(parent)
-    detach_descriptors(kept)
-
-
-def _serve(asked: BinaryIO, said: BinaryIO, answer: Callable[[bytes], bytes]) -> None:
-    while question := _receive(asked):
-        try:
-            found = answer(question)
-        except Exception:  # noqa: BLE001 - who asked does it himself then, and meets the error where it can be told
-            found = b""
-        _send(said, found)
+    detach_descriptors((asked_end, said_end))
+    with open(asked_end, "rb") as asked, open(said_end, "wb") as said:
+        while question := _receive(asked):
+            try:
+                found = answer(question)
+            except Exception:  # noqa: BLE001 - who asked does it himself then, and meets the error where it can be told
+                found = b""
+            _send(said, found)
 
 
 def _send(pipe: BinaryIO, data: bytes) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from toolkit.launch.processes import end_with_parent
+from toolkit.launch.processes import forked
 
 PREFIX = "workload-"
 PAUSE = 0.2  # seconds between two rounds
@@ -36,27 +36,20 @@ def workload(place: Path) -> Iterator[int]:
     for left in place.glob(f"{PREFIX}*"):
         shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            _detach(parent)
-            _work(folder)
-        finally:
-            os._exit(1)
     try:
-        yield pid
+        with forked(lambda: _start_work(folder)) as pid:
+            yield pid
     finally:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            os.waitpid(pid, 0)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _detach(parent: int) -> None:
-    """In the child: no terminal, no descriptors of ours, no ^C; and the kernel ends it when we die."""
-    end_with_parent(parent)
+def _start_work(folder: Path) -> None:
+    _detach()
+    _work(folder)
+
+
+def _detach() -> None:
+    """In the child: no terminal, no descriptors of ours, no ^C."""
     os.setsid()
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
