@@ -45,7 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "recordings.layout",
         "recordings.retain",
     ),
-    ("paths", "command", "documents", "trust", "lock"),
+    ("paths", "command", "documents", "trust", "lock", "stamps"),
     ("config", "policies", "host", "sources", "analysis", "recordings", "catalog", "verified"),
     ("snapshot", "launch"),
     ("fleet",),

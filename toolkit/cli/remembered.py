@@ -18,7 +18,7 @@ from toolkit import __version__
 from toolkit.config import Settings, load_settings
 from toolkit.model import Source, Value
 from toolkit.paths import Paths, check_state_owner, data_folder, write_atomically
-from toolkit.snapshot.index import Stamp, take_stamp
+from toolkit.stamps import Stamp, take_stamp
 
 T = TypeVar("T")
 

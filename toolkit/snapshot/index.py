@@ -16,6 +16,7 @@ from toolkit.catalog.query import name_tool
 from toolkit.model import Index, Value, Variant
 from toolkit.outside import find_outside
 from toolkit.paths import Paths, check_state_owner, data_folder, write_atomically
+from toolkit.stamps import Stamp, take_stamp
 
 if TYPE_CHECKING:
     from toolkit.snapshot.build import Reader
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
 DECODER = msgspec.msgpack.Decoder(tuple[Variant, ...])
 DAMAGED = (msgspec.MsgspecError, ValueError, RecursionError)  # what decoding raises for bytes that are not ours
 LAYOUT = 3  # raise it when the meaning of a stored index changes without its types changing
-
-
-class Stamp(Value, frozen=True):
-    """What a path looked like: enough to notice an upgrade, not a proof; a launch checks the hash."""
-
-    path: str
-    seen: tuple[int, int, int]  # ctime in ns, size, inode; zeros when it was not there
 
 
 class Stored(Value, frozen=True):
@@ -143,12 +137,3 @@ def _read_stored(file: Path) -> Stored | None:
 
 def _writer() -> str:
     return f"{__version__}/{LAYOUT}"
-
-
-def take_stamp(path: str) -> Stamp:
-    """What a path looks like now."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return Stamp(path=path, seen=(0, 0, 0))
-    return Stamp(path=path, seen=(status.st_ctime_ns, status.st_size, status.st_ino))
