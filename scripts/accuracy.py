@@ -29,7 +29,7 @@ from toolkit.host.tree import Tree
 from toolkit.model import Engine, EngineFact, Facts, Found, Trouble, Variant, Verdict
 from toolkit.outside import list_needs
 from toolkit.paths import data_folder
-from toolkit.sources import PACKAGES
+from toolkit.sources.registry import PACKAGES
 from toolkit.troubles import find_troubles
 
 CHECKOUT = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from toolkit.model import Engine, Found
-from toolkit.sources import PACKAGES
+from toolkit.sources.registry import PACKAGES
 
 ARGUMENTS = Path(__file__).with_name("arguments.yaml")
 # Seconds that a tool gets to attach, emulated; the order is that in which they are started.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.elf import Field, bpf_object, native_tool
 from toolkit.analysis import MAX_BYTES, analyze, bcc, bpftrace, elf, shell
 from toolkit.model import Engine
-from toolkit.sources import PACKAGES
+from toolkit.sources.registry import PACKAGES
 
 TOOL = native_tool(bpf_object((("kprobe/vfs_read", "a"), ("usdt", "b")), (Field("usdt", "sock", "sk_err"),)))
 # Pieces that get a text past the first look of a reader.

@@ -10,7 +10,7 @@ from toolkit.catalog.load import load_curated
 from toolkit.errors import SettingsError
 from toolkit.model import Risk
 from toolkit.paths import data_folder
-from toolkit.sources import PACKAGES
+from toolkit.sources.registry import PACKAGES
 
 CATEGORIES = "cpu:\n  summary: The processors\ndisk:\n  summary: The disks\n"
 GOOD = "runqlat:\n  summary: Time tasks wait for a processor\n  symptoms: [slow]\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from pathlib import Path
 
 import msgspec
@@ -14,7 +13,7 @@ from toolkit.errors import SourceError
 from toolkit.model import Source
 from toolkit.paths import Paths
 from toolkit.snapshot import sync as syncing
-from toolkit.snapshot.asking import Answer, ask_ahead, ask_source
+from toolkit.snapshot.asking import Asking, ask_ahead, ask_source
 from toolkit.sources.git_process import run_git
 
 need_git()
@@ -32,7 +31,7 @@ def acme(tmp_path: Path) -> Upstream:
     return upstream
 
 
-def ask_and_change(upstream: Upstream) -> tuple[Source, Future[Answer], str]:
+def ask_and_change(upstream: Upstream) -> tuple[Source, Asking, str]:
     """Ask a source, and change it afterwards; gives the commit of the answer, too."""
     source = own_source(upstream)
     with ask_ahead((source,), seconds=20) as answers:

@@ -85,6 +85,20 @@ def test_limits_hold_for_git_and_its_children(*, asks: bool) -> None:
 
 
 @pytest.mark.parametrize("asks", [False, True], ids=["with GitPython", "without"])
+def test_a_limit_is_no_higher_than_the_one_that_we_have_ourselves(*, asks: bool) -> None:
+    """Otherwise whoever may not raise limits would not get git started."""
+    code = f"from tests.sources.test_git_process import run_here; print(run_here('ulimit -d', asks={asks}).stdout)"
+    said = subprocess.run(
+        ["sh", "-c", 'ulimit -d 524288; exec "$0" -c "$1"', sys.executable, code],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        text=True,
+    )
+    assert said.stdout == "b'524288\\n'\n"
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["with GitPython", "without"])
 def test_the_deadline_ends_git_and_every_child(*, asks: bool) -> None:
     def find() -> list[int]:
         return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if b"4242.25" in _command(folder)]

@@ -119,7 +119,7 @@ class Commands(LazyGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, cmd_name)
-        if not gc.isenabled():  # see main
+        if not gc.isenabled():  # see toolkit/__main__.py
             gc.freeze()
             gc.enable()
         return command
@@ -164,8 +164,6 @@ def cli(context: click.Context, version: bool, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    # Until the command is loaded nothing becomes garbage; to look for it all the same takes 5 ms.
-    gc.disable()
     open_standard_streams()
     # What root keeps is root's: with a umask of 002, a usual one, a folder of ours could be written by a group.
     os.umask(0o077)

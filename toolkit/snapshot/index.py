@@ -73,7 +73,7 @@ def _build(paths: Paths, stored: Stored | None, reader: Reader | None) -> Index:
     from toolkit.snapshot.build import Reader, analysis_key, build_index
     from toolkit.snapshot.found import discover_snapshot, document_packages
     from toolkit.snapshot.store import use_current
-    from toolkit.sources import INHOUSE, PACKAGES
+    from toolkit.sources.registry import INHOUSE, PACKAGES
 
     data = data_folder()
     receipt = paths.current / "receipt.json"  # behind the link: another snapshot has another

@@ -12,7 +12,8 @@ better. `prlimit` and `setpriv` of util-linux set the limits before git starts, 
 deadlock where sources are fetched in parallel by threads; setpriv ends git when we are killed.
 
 A command that only asks is started without GitPython, whose import takes longer than a server's answer: most nights
-have nothing to fetch. It is bounded alike, and its environment is built instead of scrubbed.
+have nothing to fetch. It is bounded alike, and its environment is built instead of scrubbed; what its limits are, it
+is told by us a moment after it started.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ import contextlib
 import functools
 import os
 import re
+import resource
 import selectors
-import shutil
 import signal
 import threading
 import time
@@ -64,6 +65,7 @@ OWN = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_CEILING_DIRECTORIES": "/",
 }
+DYING = ("--pdeathsig", "KILL")  # setpriv's, for what it starts: git goes with us
 NOWHERE = Path("/nonexistent")  # for a command that needs no repository and must not find one
 SSH = "ssh -o BatchMode=yes"  # an unknown host key or a passphrase is an error, not a question that nobody answers
 CONFIG = (
@@ -143,7 +145,7 @@ def find_programs() -> Programs:
 def _find_programs(path: str) -> Programs:
     found: dict[str, str] = {}
     for name, package in (("git", "git"), ("env", "coreutils"), ("prlimit", "util-linux"), ("setpriv", "util-linux")):
-        where = shutil.which(name, path=path)
+        where = next((file for folder in path.split(":") if _is_program(file := f"{folder}/{name}")), None)
         if where is None:
             raise SourceError(
                 f"{name} is not installed, and sources cannot be fetched without it",
@@ -151,6 +153,11 @@ def _find_programs(path: str) -> Programs:
             )
         found[name] = where
     return Programs(**found)
+
+
+def _is_program(file: str) -> bool:
+    # shutil.which would load every compressor first, and a server be asked 2 ms later.
+    return os.path.isfile(file) and os.access(file, os.X_OK)
 
 
 @functools.cache
@@ -260,11 +267,16 @@ def _start_asking(
     programs: Programs, arguments: tuple[str, ...], environ: Mapping[str, str], told: BinaryIO, limits: GitLimits
 ) -> Started:
     passed = {name: value for name, value in os.environ.items() if name in PASSED}
-    argv = [*_bounds(programs, limits), *_write_command(programs, arguments)]
+    argv = [programs.setpriv, *DYING, *_write_command(programs, arguments)]
     try:
-        return Started(start_command(argv, stdin=told, environ={"GIT_SSH_COMMAND": SSH, **passed, **environ}))
+        process = start_command(argv, stdin=told, environ={"GIT_SSH_COMMAND": SSH, **passed, **environ})
     except OSError as error:
         raise _unstarted(str(error.strerror)) from error
+    # prlimit(1) would be one more program to load. What runs by now is setpriv, long before anybody is asked.
+    for _, what, most in _list_bounds(limits):
+        with contextlib.suppress(ProcessLookupError):  # it ended
+            resource.prlimit(process.pid, what, (most, most))
+    return Started(process)
 
 
 def _write_command(programs: Programs, arguments: tuple[str, ...]) -> list[str]:
@@ -315,8 +327,22 @@ def _late(seconds: float) -> SourceError:
 
 def _bounds(programs: Programs, limits: GitLimits) -> list[str]:
     return [
-        *(programs.setpriv, "--pdeathsig", "KILL"),
-        *(programs.prlimit, f"--fsize={limits.file_bytes}", f"--data={limits.memory_bytes}", "--core=0"),
+        *(programs.setpriv, *DYING),
+        *(programs.prlimit, *(f"--{name}={most}" for name, _, most in _list_bounds(limits))),
+    ]
+
+
+def _list_bounds(limits: GitLimits) -> list[tuple[str, int, int]]:
+    """Each bound: prlimit's name for it, its number, and how much, which is no more than we may have ourselves."""
+    wanted = (
+        ("fsize", resource.RLIMIT_FSIZE, limits.file_bytes),
+        ("data", resource.RLIMIT_DATA, limits.memory_bytes),
+        ("core", resource.RLIMIT_CORE, 0),
+    )
+    ours = {what: resource.getrlimit(what)[1] for _, what, _ in wanted}
+    return [
+        (name, what, most if ours[what] == resource.RLIM_INFINITY else min(most, ours[what]))
+        for name, what, most in wanted
     ]
 
 
