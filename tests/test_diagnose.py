@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.samples import make_facts, make_index, make_variant, requirement
-from toolkit.diagnose import Finding, Level, find_problems, install_command
+from toolkit.diagnose import Finding, Level, find_problems
+from toolkit.distributions import install_command
 from toolkit.model import Fact, Facts
 
 

@@ -18,6 +18,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "answer",
         "answers",
         "outside",
+        "kernels",
+        "distributions",
         "mending",
         "options",
         "versions",

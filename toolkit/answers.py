@@ -10,8 +10,11 @@ import fnmatch
 from collections.abc import Callable, Set
 
 from toolkit.answer import MET, WILDCARD, Answer, in_set, match_any
+from toolkit.kernels import feature_fix, kind_fix
 from toolkit.mending import (
     COUNTERS_FIX,
+    FORBIDDEN_FIX,
+    HARDWARE_FIX,
     KPROBES_FIX,
     OTHER_RELEASE,
     TERMINAL_FIX,
@@ -24,6 +27,7 @@ from toolkit.options import HELPERS, answer_option, find_unset, is_unset, set_fi
 from toolkit.outside import answer_file, answer_looked, answer_platform
 from toolkit.versions import engine_version, find_missing_engine, parse_version
 
+UPROBES = "CONFIG_UPROBE_EVENTS"
 BTF_TRACEPOINT = "btf_trace_"  # a typedef of each tracepoint, bare ones too (Linux 5.0, commit ac68154626ab)
 
 
@@ -92,7 +96,7 @@ def _kprobe(need: Need, facts: Facts) -> Answer:
         unset = facts.config.value is not None and facts.config.value.get("CONFIG_KPROBES", "n") != "y"
         if unset:
             return Answer(False, "no kprobes in this kernel (CONFIG_KPROBES is not set)", KPROBES_FIX)
-        return Answer(False, f"kprobes cannot be attached here ({facts.kprobes.origin})")
+        return Answer(False, f"kprobes cannot be attached here ({facts.kprobes.origin})", FORBIDDEN_FIX)
     if facts.kprobes.value is None:
         return Answer(None, facts.kprobes.unknown)
     if not need.name:
@@ -114,7 +118,8 @@ def _fentry(need: Need, facts: Facts) -> Answer:
 
 def _uprobe(need: Need, facts: Facts) -> Answer:
     if facts.uprobes.value is False:
-        return Answer(False, f"no uprobes in this kernel ({facts.uprobes.origin})")
+        fix = set_fix(UPROBES) if is_unset(UPROBES, facts) else FORBIDDEN_FIX
+        return Answer(False, f"no uprobes in this kernel ({facts.uprobes.origin})", fix)
     if facts.uprobes.value is None:
         return Answer(None, facts.uprobes.unknown)
     return answer_looked(need, facts) if need.name else MET
@@ -164,7 +169,8 @@ def _feature(need: Need, facts: Facts) -> Answer:
         return Answer(False, f"this kernel has no helper {need.name} ({option} is not set)", set_fix(option))
     if facts.features.value is None:
         return MET
-    return in_set(str(need), facts.features, f"this kernel has no BPF {need.kind.replace('_', ' ')} {need.name}")
+    found = in_set(str(need), facts.features, f"this kernel has no BPF {need.kind.replace('_', ' ')} {need.name}")
+    return found if found.met else Answer(found.met, found.cause, feature_fix(need, facts))
 
 
 def _perf_event(need: Need, facts: Facts) -> Answer:
@@ -185,7 +191,9 @@ def _counter(event: str, counters: Fact[frozenset[str]]) -> Answer:
     if not counters.value:
         return Answer(False, NO_COUNTERS, COUNTERS_FIX)
     name = COUNTER_ALIASES.get(event, event)
-    return MET if not name or name in counters.value else Answer(False, f"no hardware counter {name} here")
+    if not name or name in counters.value:
+        return MET
+    return Answer(False, f"no hardware counter {name} here", HARDWARE_FIX)
 
 
 NO_COUNTERS = "no hardware counters here, as in most virtual machines"
@@ -197,7 +205,9 @@ def _kind(kind: str, facts: Facts) -> Answer:
     known = facts.program_kinds.get(kind, Fact(unknown=f"it is not known whether this kernel takes {kind} programs"))
     if known.value is None:
         return Answer(None, known.unknown)
-    return MET if known.value else Answer(False, f"this kernel takes no {kind} programs ({known.origin})")
+    if known.value:
+        return MET
+    return Answer(False, f"this kernel takes no {kind} programs ({known.origin})", kind_fix(kind, facts))
 
 
 def _iter(need: Need, facts: Facts) -> Answer:
@@ -205,7 +215,8 @@ def _iter(need: Need, facts: Facts) -> Answer:
     if not taken.met or not need.name:
         return taken
     function = f"bpf_iter_{need.name}"
-    return in_set(function, facts.btf_functions, f"this kernel has no iterator {need.name} (BTF has no {function})")
+    found = in_set(function, facts.btf_functions, f"this kernel has no iterator {need.name} (BTF has no {function})")
+    return _with_module(found, need, facts) if found.met is False else found
 
 
 def _lsm(need: Need, facts: Facts) -> Answer:
@@ -213,7 +224,8 @@ def _lsm(need: Need, facts: Facts) -> Answer:
     if not taken.met or not need.name:
         return taken
     function = f"bpf_lsm_{need.name}"
-    return in_set(function, facts.btf_functions, f"this kernel has no LSM hook {need.name} (BTF has no {function})")
+    found = in_set(function, facts.btf_functions, f"this kernel has no LSM hook {need.name} (BTF has no {function})")
+    return _with_module(found, need, facts) if found.met is False else found
 
 
 def _struct_ops(_: Need, facts: Facts) -> Answer:
@@ -231,7 +243,8 @@ def _attach(need: Need, facts: Facts) -> Answer:
     if kind in ("watchpoint", "asyncwatchpoint"):
         missing = "no hardware breakpoints here (no breakpoint PMU)"
         known: Fact[Set[str]] = Fact(facts.pmus.value, facts.pmus.unknown)
-        return in_set("breakpoint", known, missing)
+        found = in_set("breakpoint", known, missing)
+        return found if found.met else Answer(found.met, found.cause, HARDWARE_FIX)
     if kind in ("freplace", "fmod_ret"):
         return _fentry(Need(kind=NeedKind.FENTRY), facts)
     return _kind(SECTIONS.get(kind, kind), facts)

@@ -69,7 +69,9 @@ def find_missing_rights(facts: Facts) -> Reason | None:
     if facts.bpf.value is False:
         return Reason(text=f"the kernel refuses BPF programs: {facts.bpf.origin}", fix=_BPF_FIX)
     if facts.lockdown.value == "confidentiality":
-        return Reason(text="kernel lockdown is in confidentiality mode: BPF may not read kernel memory")
+        return Reason(
+            text="kernel lockdown is in confidentiality mode: BPF may not read kernel memory", fix=_LOCKDOWN_FIX
+        )
     return None
 
 
@@ -79,6 +81,7 @@ _RIGHTS_FIX = (
     "run it as root, with sudo; or with these rights alone, good for compiled tools: sudo setpriv --reuid=$USER "
     f"--regid=$(id -g) --init-groups --inh-caps={_LEAST} --ambient-caps={_LEAST} toolkit …"
 )
+_LOCKDOWN_FIX = "boot with lockdown=integrity, or without the kernel parameter lockdown="
 _BPF_FIX = (
     "in a container: start it with --privileged, or --cap-add BPF --cap-add PERFMON and a seccomp profile that "
     "allows bpf(2); on a host: CONFIG_BPF_SYSCALL=y"

@@ -6,20 +6,9 @@ from enum import StrEnum
 
 from toolkit.answers import answer_need, find_loadable
 from toolkit.compat import find_missing_rights
+from toolkit.distributions import install_command
 from toolkit.mending import TRACEFS_FIX, header_fix
 from toolkit.model import ATTACH_KINDS, Engine, Facts, Index, Value
-
-DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "pop", "kali"})
-FEDORA = frozenset({"fedora", "rhel", "centos", "rocky", "almalinux", "amzn", "ol"})
-SUSE = frozenset({"opensuse-leap", "opensuse-tumbleweed", "sles"})
-
-# What each package manager calls the packages that hold an engine or tools.
-PACKAGES = {
-    "apt-get install -y": {"bpftrace": "bpftrace", "bcc": "bpfcc-tools", "native": "libbpf-tools"},
-    "dnf install -y": {"bpftrace": "bpftrace", "bcc": "bcc-tools", "native": "libbpf-tools"},
-    "zypper install -y": {"bpftrace": "bpftrace", "bcc": "bcc-tools"},
-    "pacman -S --noconfirm": {"bpftrace": "bpftrace", "bcc": "bcc-tools"},
-}
 
 
 class Level(StrEnum):
@@ -37,24 +26,6 @@ class Finding(Value, frozen=True, omit_defaults=False):
     level: Level
     text: str
     fix: str = ""
-
-
-def package_manager(distribution: str) -> str:
-    """The command that installs packages on this distribution; empty where we do not know it."""
-    if distribution in DEBIAN:
-        return "apt-get install -y"
-    if distribution in FEDORA:
-        return "dnf install -y"
-    if distribution in SUSE:
-        return "zypper install -y"
-    return "pacman -S --noconfirm" if distribution == "arch" else ""
-
-
-def install_command(distribution: str, what: str) -> str:
-    """The command that installs an engine or its tools here, or empty."""
-    command = package_manager(distribution)
-    package = PACKAGES.get(command, {}).get(what)
-    return f"{command} {package}" if package else ""
 
 
 def find_problems(facts: Facts, index: Index) -> tuple[Finding, ...]:

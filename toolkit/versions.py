@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from toolkit.distributions import install_command
 from toolkit.model import Engine, Facts, Need, NeedKind, Reason
 
 
@@ -10,7 +11,8 @@ def find_missing_engine(engine: Engine, facts: Facts) -> Reason | None:
     if engine is Engine.SHELL or any(one.name is engine for one in facts.engines):
         return None
     why = facts.missing_engines.get(engine, "it was not found")
-    return Reason(text=f"no {engine} engine: {why}", need=Need(kind=NeedKind.ENGINE, name=engine))
+    fix = install_command(facts.distribution, engine)
+    return Reason(text=f"no {engine} engine: {why}", fix=fix, need=Need(kind=NeedKind.ENGINE, name=engine))
 
 
 def engine_version(engine: Engine, facts: Facts) -> tuple[int, ...]:

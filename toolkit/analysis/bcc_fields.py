@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from toolkit.analysis.bcc_values import HOLE
-from toolkit.analysis.helpers import HELPERS
+from toolkit.kernels import HELPERS
 from toolkit.model import Need, NeedKind
 
 _DIRECTIVE = re.compile(r"[ \t]*#[ \t]*(if|ifdef|ifndef|elif|else|endif|define)\b[ \t]*(\w*)")

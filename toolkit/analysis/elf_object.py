@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from toolkit.analysis.btf import BtfError, Relocations, has_relocations, read_relocations
-from toolkit.analysis.helpers import HELPERS
+from toolkit.kernels import HELPERS
 from toolkit.model import Need, NeedKind
 
 _BPF_OBJECT = b"\x7fELF\x02\x01\x01"  # 64 bits, little endian

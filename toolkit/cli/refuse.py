@@ -7,7 +7,7 @@ from toolkit.catalog.query import Asked
 from toolkit.choose import Chosen, choose, is_for_newer
 from toolkit.cli.session import Session
 from toolkit.compat import find_missing_rights
-from toolkit.diagnose import install_command
+from toolkit.distributions import install_command
 from toolkit.errors import CannotRun
 from toolkit.model import Judged, Status
 

@@ -19,53 +19,53 @@ from toolkit.host.names import Names
 from toolkit.host.places import LSMS
 from toolkit.host.tree import Tree, explain, name_error
 from toolkit.host.trials import NOT_LIVE, TRACING, try_call
+from toolkit.kernels import KINDS
 from toolkit.model import Fact
 
 Config = Fact[dict[str, str]]
 
 
 class Kind(NamedTuple):
-    """What loads a program of a kind, the name in the kernel's enumerations, and the option that compiles it in."""
+    """What loads a program of a kind, and its name in the kernel's enumerations."""
 
     prog_type: int
-    option: str
     attach_type: int = 0
     flags: int = 0
     listed: str = ""  # in Facts.features; the program type of the same name unless it says otherwise
 
 
-# By the names of enum bpf_prog_type, which are those of bpftool; with a dot, libbpf's names of sections.
+# By the names of `toolkit.kernels.KINDS`.
 LOADED = {
-    "socket_filter": Kind(1, "CONFIG_INET"),
-    "sched_cls": Kind(3, "CONFIG_INET"),
-    "sched_act": Kind(4, "CONFIG_INET"),
-    "xdp": Kind(6, "CONFIG_INET"),
-    "cgroup_skb": Kind(8, "CONFIG_CGROUP_BPF"),
-    "cgroup_sock": Kind(9, "CONFIG_CGROUP_BPF"),
-    "lwt_in": Kind(10, "CONFIG_LWTUNNEL_BPF"),
-    "lwt_out": Kind(11, "CONFIG_LWTUNNEL_BPF"),
-    "lwt_xmit": Kind(12, "CONFIG_LWTUNNEL_BPF"),
-    "sock_ops": Kind(13, "CONFIG_CGROUP_BPF"),
-    "sk_skb": Kind(14, "CONFIG_INET"),
-    "cgroup_device": Kind(15, "CONFIG_CGROUP_BPF"),
-    "sk_msg": Kind(16, "CONFIG_INET"),
-    "cgroup_sock_addr": Kind(18, "CONFIG_CGROUP_BPF", 10),
-    "lwt_seg6local": Kind(19, "CONFIG_LWTUNNEL_BPF"),
-    "sk_reuseport": Kind(21, "CONFIG_INET"),
-    "flow_dissector": Kind(22, "CONFIG_INET"),
-    "cgroup_sysctl": Kind(23, "CONFIG_CGROUP_BPF"),
-    "cgroup_sockopt": Kind(25, "CONFIG_CGROUP_BPF", 21),
-    "sk_lookup": Kind(30, "CONFIG_INET", 36),
-    "syscall": Kind(31, "CONFIG_BPF_SYSCALL", 0, bpf.SLEEPABLE),
-    "netfilter": Kind(32, "CONFIG_NETFILTER_BPF_LINK", 45),
+    "socket_filter": Kind(1),
+    "sched_cls": Kind(3),
+    "sched_act": Kind(4),
+    "xdp": Kind(6),
+    "cgroup_skb": Kind(8),
+    "cgroup_sock": Kind(9),
+    "lwt_in": Kind(10),
+    "lwt_out": Kind(11),
+    "lwt_xmit": Kind(12),
+    "sock_ops": Kind(13),
+    "sk_skb": Kind(14),
+    "cgroup_device": Kind(15),
+    "sk_msg": Kind(16),
+    "cgroup_sock_addr": Kind(18, 10),
+    "lwt_seg6local": Kind(19),
+    "sk_reuseport": Kind(21),
+    "flow_dissector": Kind(22),
+    "cgroup_sysctl": Kind(23),
+    "cgroup_sockopt": Kind(25, 21),
+    "sk_lookup": Kind(30, 36),
+    "syscall": Kind(31, 0, bpf.SLEEPABLE),
+    "netfilter": Kind(32, 45),
 }
 CONCLUDED = {
     **LOADED,
-    "raw_tp": Kind(bpf.RAW_TRACEPOINT, "CONFIG_BPF_EVENTS", listed="program_type:raw_tracepoint"),
-    "kprobe.multi": Kind(bpf.KPROBE, "CONFIG_FPROBE", listed="attach_type:trace_kprobe_multi"),
-    "uprobe.multi": Kind(bpf.KPROBE, "CONFIG_UPROBE_EVENTS", listed="attach_type:trace_uprobe_multi"),
-    "iter": Kind(bpf.TRACING, "CONFIG_BPF_EVENTS", listed="attach_type:trace_iter"),
-    "lsm": Kind(bpf.LSM, "CONFIG_BPF_LSM", listed="attach_type:lsm_mac"),
+    "raw_tp": Kind(bpf.RAW_TRACEPOINT, listed="program_type:raw_tracepoint"),
+    "kprobe.multi": Kind(bpf.KPROBE, listed="attach_type:trace_kprobe_multi"),
+    "uprobe.multi": Kind(bpf.KPROBE, listed="attach_type:trace_uprobe_multi"),
+    "iter": Kind(bpf.TRACING, listed="attach_type:trace_iter"),
+    "lsm": Kind(bpf.LSM, listed="attach_type:lsm_mac"),
 }
 # Functions that name themselves to BPF, so that a trial has something to load for: kernel/bpf/task_iter.c, bpf_lsm.c.
 ITERATOR = "bpf_iter_task"
@@ -115,12 +115,13 @@ def _conclude(name: str, kind: Kind, config: Config, features: Fact[AbstractSet[
             return Fact(False, origin=f"{features.origin} has no {listed.replace(':', ' ')}")
     if config.value is None:
         return Fact(unknown=f"{NOT_LIVE}, and {config.unknown}")
-    value = config.value.get(kind.option, "n")
+    option = KINDS[name].option
+    value = config.value.get(option, "n")
     if value == "n":
-        return Fact(False, origin=f"{config.origin} has {kind.option}=n")
+        return Fact(False, origin=f"{config.origin} has {option}=n")
     if features.value is None:
         return Fact(unknown=f"{NOT_LIVE}, and {features.unknown}")
-    return Fact(True, origin=f"{config.origin} has {kind.option}={value}, and {features.origin} names it")
+    return Fact(True, origin=f"{config.origin} has {option}={value}, and {features.origin} names it")
 
 
 def _try_kinds(btf: Fact[Btf]) -> dict[str, Fact[bool]]:
