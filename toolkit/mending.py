@@ -15,6 +15,7 @@ OTHER_RELEASE = "another release of the tool may fit this kernel: toolkit sync"
 COUNTERS_FIX = "run it on the machine itself, or have its hypervisor give the guest a PMU"
 TERMINAL_FIX = "start its file by itself, without limits and recording"
 FENTRY_OPTIONS = ("CONFIG_FUNCTION_TRACER", "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS", "CONFIG_DEBUG_INFO_BTF")
+UNLOOKED_FIX = "take the facts of that host anew: `toolkit facts --export` there, or capture-facts with its path"
 TRACEFS_FIX = "mount -t tracefs nodev /sys/kernel/tracing"
 # What helps when something to trace is not there.
 TRACED_FIXES = {

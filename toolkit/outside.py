@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from toolkit.answer import MET, Answer
-from toolkit.mending import HARDWARE_FIX, KPROBES_FIX, looked_fix
+from toolkit.mending import HARDWARE_FIX, KPROBES_FIX, UNLOOKED_FIX, looked_fix
 from toolkit.model import LOOKED_KINDS, Facts, Need, NeedKind, Variant
 
 
@@ -29,7 +29,7 @@ def answer_looked(need: Need, facts: Facts) -> Answer:
     what = words.format(*need.name.partition(":")[::2], need.name)
     answer = facts.looked.get(str(need))
     if answer is None:
-        return Answer(None, f"it is not known whether there is {what}")
+        return Answer(None, f"it is not known whether there is {what}", UNLOOKED_FIX)
     return MET if answer else Answer(False, f"there is no {what}", looked_fix(need, facts))
 
 
