@@ -1,6 +1,6 @@
 # Everything a checkout needs. `make run` and `make test` set up all by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test lint format bench accuracy build clean
+.PHONY: help run setup setup-dev test lint format bench accuracy analyses build clean
 
 BIN := .venv/bin
 
@@ -34,6 +34,9 @@ bench: setup-dev ## Measure, side by side, as ratios (PART=noop RUNS=5 MIRRORS=/
 accuracy: setup-dev ## Hold verdicts against observed truth (KERNELS=/path TRUTH="/path ..." MIRRORS=/path)
 	$(BIN)/python -m scripts.accuracy --kernels $(KERNELS) $(TRUTH) $(if $(MIRRORS),--mirrors "$(MIRRORS)") \
 	    --output docs/accuracy.md
+
+analyses: setup-dev ## Read anew what a release brings along (MIRRORS=/path ROOTS="/ /roots/debian13")
+	$(BIN)/python -m scripts.analyses $(if $(MIRRORS),--mirrors "$(MIRRORS)") $(if $(ROOTS),--roots $(ROOTS))
 
 build: setup-dev ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -14,7 +14,7 @@ from toolkit.errors import CannotRun
 from toolkit.launch import guard
 from toolkit.launch.guard import check_pressure, check_programs, check_rights
 from toolkit.model import Engine, EngineFact, Found, Variant
-from toolkit.trust import find_distrust
+from toolkit.trust import Trust, find_distrust
 
 
 def script(folder: Path, first: str) -> Path:
@@ -52,6 +52,43 @@ def test_every_link_and_folder_on_the_way_to_a_file_must_be_roots(tmp_path: Path
     assert f"{foreign} belongs to uid 65534" in find_distrust(first)
     assert find_distrust(first, (0, 65534)) == ""
     assert find_distrust(target) == ""
+
+
+@pytest.mark.root
+def test_a_link_that_a_linked_folder_leads_through_must_be_in_roots_folder(tmp_path: Path) -> None:
+    real, foreign = tmp_path / "real", tmp_path / "foreign"
+    real.mkdir()
+    foreign.mkdir()
+    (real / "tool").write_text("")
+    (foreign / "hop").symlink_to(real)
+    (tmp_path / "folder").symlink_to("foreign/hop")
+    tool = tmp_path / "folder" / "tool"
+    assert find_distrust(tool) == ""
+    os.chown(foreign, 65534, 65534)  # neither in the tool's name nor in that of the file that it is
+    assert f"{foreign} belongs to uid 65534" in find_distrust(tool)
+
+
+@pytest.mark.root
+def test_a_place_is_not_believed_since_one_below_it_was_looked_at(tmp_path: Path) -> None:
+    below = tmp_path / "foreign" / "below"
+    below.mkdir(parents=True)
+    for name in ("a", "b"):
+        (below / name).write_text("")
+    os.chown(below.parent, 65534, 65534)
+    trust = Trust()
+    assert [str(below.parent) in trust.find_distrust(str(below / name)) for name in ("a", "b")] == [True, True]
+    os.chown(below.parent, 0, 0)
+    assert trust.find_distrust(str(below / "b")) == ""
+
+
+def test_a_link_that_leads_back_is_an_error_and_ends(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    (tmp_path / "here").symlink_to(".")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="symbolic links"):
+        find_distrust(tmp_path / "a")
+    assert find_distrust(tmp_path / "here" / "here" / "file", (0, os.geteuid())) == ""
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from toolkit.catalog.guess import guess_category
 from toolkit.catalog.load import Curated
 from toolkit.model import Analysis, Engine, Found, Index, Risk, Tool, Variant
 from toolkit.outside import find_outside
+from toolkit.snapshot.shipped import load_shipped
 from toolkit.troubles import find_troubles
-from toolkit.trust import read_trusted
+from toolkit.trust import Trust
 
 Analyser = Callable[[Engine, bytes, str], Analysis]
 _INTERPRETER = re.compile(rb"\A#! ?/[\w./ -]{1,100}\n")
@@ -38,8 +39,9 @@ def build_index(
     names = {name: tool.name for tool in curated.tools for name in (tool.name, *tool.aliases)}
     variants: list[Variant] = []
     skipped: list[str] = []
+    trust = Trust()
     for one in found:
-        taken = _take_file(one, names, reader)
+        taken = _take_file(one, names, reader, trust)
         if isinstance(taken, Unreadable):
             skipped.append(f"{taken.path}: {taken.why}")
             continue
@@ -64,13 +66,14 @@ def analysis_key(engine: Engine, stem: str, sha256: str) -> str:
 
 
 class Reader:
-    """Analyses each text once: releases share most of their files, and a distribution changes only `#!`.
+    """Analyses each text once, and none that came with us: releases share most files, a distribution changes only `#!`.
 
     For one thread at a time.
     """
 
-    def __init__(self, analyse: Analyser = analysis.analyze) -> None:
+    def __init__(self, analyse: Analyser = analysis.analyze, shipped: Mapping[str, memoryview] | None = None) -> None:
         self._analyse = analyse
+        self._shipped = load_shipped() if shipped is None else shipped
         self._known: dict[str, Analysis] = {}
         self._read: dict[str, Analysis] = {}
 
@@ -84,8 +87,12 @@ class Reader:
         key = analysis_key(engine, stem, sha256 if text is data else hashlib.sha256(text).hexdigest())
         if key not in self._read:
             known = self._known.get(analysis_key(engine, stem, sha256))
-            self._read[key] = known or self._analyse(engine, text, stem)
+            self._read[key] = known or self._unpack(key) or self._analyse(engine, text, stem)
         return self._read[key]
+
+    def _unpack(self, key: str) -> Analysis | None:
+        packed = self._shipped.get(key)
+        return msgspec.msgpack.decode(packed, type=Analysis) if packed else None
 
 
 def hide_interpreter(data: bytes) -> bytes:
@@ -97,14 +104,16 @@ def hide_interpreter(data: bytes) -> bytes:
     return _INTERPRETER.sub(b"#!/\n", data, count=1) if data.startswith(b"#!") else data
 
 
-def _take_file(one: Found, names: dict[str, str], reader: Reader) -> Variant | Unreadable:
+def _take_file(one: Found, names: dict[str, str], reader: Reader, trust: Trust) -> Variant | Unreadable:
     try:
-        data, distrust = read_trusted(one)
+        data, distrust = trust.read(one)
     except OSError as error:
         return Unreadable(one.path, error.strerror or str(error))
     sha256 = hashlib.sha256(data).hexdigest()
     read = reader.read(one.engine, one.stem, data, sha256)
     tool = names.get(one.stem, one.stem)
+    if tool in names:  # it has a summary of ours
+        read = msgspec.structs.replace(read, summary="")
     return Variant(tool=tool, found=one, analysis=read, sha256=sha256, distrust=distrust)
 
 

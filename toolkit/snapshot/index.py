@@ -110,12 +110,14 @@ def _build(paths: Paths, stored: Stored | None, reader: Reader | None) -> Index:
 
 def _own_files(data: Path) -> tuple[Path, ...]:
     """The files of ours that an index is made from: the curated data, and the code that reads variants."""
-    package = Path(__file__).resolve().parent.parent
-    code = (package / "analysis", package / "sources", package / "catalog")
+    from toolkit.snapshot.shipped import PACKAGE, list_code
+
+    code = (PACKAGE / "sources", PACKAGE / "catalog")
     return (
         *(data / name for name in ("categories.yaml", "sources.yaml", "known.yaml", "tools")),
         *sorted((data / "tools").glob("*.yaml")),
-        *(package / f"{name}.py" for name in ("model", "troubles", "answers", "kernels", "options")),
+        *(PACKAGE / f"{name}.py" for name in ("troubles", "answers")),
+        *list_code(),
         *(path for folder in code for path in sorted(folder.glob("*.py"))),
     )
 
