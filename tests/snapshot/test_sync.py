@@ -242,6 +242,50 @@ def test_a_source_that_is_not_asked_stays_as_it_is(paths: Paths, acme: Upstream,
     assert report.snapshot == report.before
 
 
+def test_another_source_in_the_settings_is_no_reason_to_fetch_the_others(
+    paths: Paths, acme: Upstream, tmp_path: Path
+) -> None:
+    other = Upstream(tmp_path / "other")
+    other.commit({"net/who.bt": script(1)})
+    run_sync(paths, own_source(acme))
+    report = run_sync(paths, own_source(acme), own_source(other, "other"))
+    assert [(one.source, one.fetched) for one in report.sources] == [("acme", 0), ("other", 1)]
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["failed", "not asked"])
+def test_rules_that_changed_while_a_source_stayed_are_made_up_for(
+    paths: Paths, acme: Upstream, tmp_path: Path, fails: bool
+) -> None:
+    other = Upstream(tmp_path / "other")
+    other.commit({"net/who.bt": script(1)})
+    before, rest = own_source(acme), own_source(other, "other")
+    run_sync(paths, before, rest)
+    after = msgspec.structs.replace(before, hints={"disk": "fs"})  # as a newer toolkit may have it
+    broken = msgspec.structs.replace(after, url=f"file://{tmp_path}/gone")
+    other.commit({"net/who.bt": script(2)})
+    run_sync(paths, broken if fails else after, rest, asked=frozenset({"acme", "other"} if fails else {"other"}))
+    assert list_categories(paths) == {"disk", "net"}
+    run_sync(paths, after, rest)
+    assert list_categories(paths) == {"fs", "net"}
+
+
+def list_categories(paths: Paths) -> set[str]:
+    current = read_current(paths.snapshots, paths.current)
+    assert current is not None
+    return {entry.category for entry in current.manifest.entries}
+
+
+def test_nothing_is_left_of_a_source_that_the_settings_name_no_more(
+    paths: Paths, acme: Upstream, tmp_path: Path
+) -> None:
+    other = Upstream(tmp_path / "other")
+    other.commit({"net/who.bt": script(1)})
+    run_sync(paths, own_source(acme), own_source(other, "other"))
+    (paths.sources / ".other.git.1.old.aside").mkdir()
+    run_sync(paths, own_source(acme), asked=frozenset())
+    assert [path.name for path in paths.sources.iterdir()] == ["acme.git"]
+
+
 def test_pins_take_exactly_their_commits(paths: Paths, acme: Upstream) -> None:
     first = acme.git("rev-parse", "HEAD")
     acme.commit({"disk/slowio.bt": script(2)})

@@ -122,6 +122,8 @@ def _collect(
     ]
     entries: list[Entry] = []
     contents: dict[str, bytes] = {}
+    tools = {one.path: one for one in selection.tools}
+    made_for = _find_engine_release(source, origin)
     for one in fetched:
         if one.problem:
             continue
@@ -129,28 +131,24 @@ def _collect(
         if blob.problem:
             notes.append(f"{tidy(one.path)}: {blob.problem}")
             continue
-        entry = _make_entry(source, origin, one, selection, blob.data)
+        tool = tools.get(one.path)
+        role, stem = (Role.TOOL, tool.stem) if tool else _find_document(selection, one.path)
+        entry = Entry(
+            source=origin.source,
+            revision=origin.revision,
+            path=one.path,
+            role=role,
+            stem=stem,
+            engine=tool.engine if tool else None,
+            category=tool.category if tool else "",
+            made_for=made_for if tool else "",
+            executable=one.executable,
+            size=len(blob.data),
+            sha256=hashlib.sha256(blob.data).hexdigest(),
+        )
         entries.append(entry)
         contents[entry.sha256] = blob.data
     return Collected(entries=tuple(entries), contents=contents, notes=_shorten(source, notes), fetched=True)
-
-
-def _make_entry(source: Source, origin: Origin, entry: TreeEntry, selection: Selection, data: bytes) -> Entry:
-    tool = next((one for one in selection.tools if one.path == entry.path), None)
-    role, stem = (Role.TOOL, tool.stem) if tool else _find_document(selection, entry.path)
-    return Entry(
-        source=origin.source,
-        revision=origin.revision,
-        path=entry.path,
-        role=role,
-        stem=stem,
-        engine=tool.engine if tool else None,
-        category=tool.category if tool else "",
-        made_for=_find_engine_release(source, origin) if tool else "",
-        executable=entry.executable,
-        size=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-    )
 
 
 def _find_engine_release(source: Source, origin: Origin) -> str:
