@@ -70,9 +70,7 @@ def _resolve(
         return (_want(source, policy, tags[policy], f"refs/tags/{policy}", "this tag is set"),)
     if policy in heads:
         return (_want(source, policy.replace("/", "-"), heads[policy], f"refs/heads/{policy}", "this branch is set"),)
-    raise SourceError(
-        f"{source.name} has no revision {policy!r}", fix="give match, latest, a tag, a branch or a 40-digit commit"
-    )
+    raise SourceError(f"it has no revision {policy!r}", fix="give match, latest, a tag, a branch or a 40-digit commit")
 
 
 def _match(
@@ -94,7 +92,7 @@ def _match(
 def _latest(source: Source, heads: Mapping[str, str], default: str, why: str) -> Wanted:
     commit = heads.get(default)
     if commit is None:
-        raise SourceError(f"{source.name} has no branch {default!r}", fix="set `revisions` to one that it has")
+        raise SourceError(f"it has no branch {default!r}", fix="set `revisions` to one that it has")
     return _want(source, commit[:SHORT], commit, f"refs/heads/{default}", why)
 
 
