@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import ROOT, WarmUp
 from tests.support.samples import make_facts
 from toolkit.config import SourceSettings
-from toolkit.errors import SettingsError, SourceError
+from toolkit.errors import SettingsError, SourceError, ToolkitError
 from toolkit.lock import Busy, hold_lock
 from toolkit.model import Engine, Source, ToolFiles
 from toolkit.paths import Paths
@@ -203,6 +203,19 @@ def test_the_engine_gets_the_release_that_fits_it_and_the_newest_is_shown(paths:
     held = {one.found.revision: one for one in load_index(paths).variants if one.found.source == "bpftrace"}
     assert "number 17" in Path(held["v0.17.0"].found.path).read_text()
     assert held["v0.26.1"].found.made_for == "bpftrace>=0.26.1"
+
+
+def test_what_was_held_stays_where_nobody_knows_what_fits_the_engine(paths: Paths, tmp_path: Path) -> None:
+    def fail(engine: Engine) -> tuple[int, ...]:
+        raise ToolkitError(f"the version of {engine} is not known")
+
+    upstream = Upstream(tmp_path / "up")
+    for tag, number in (("v0.17.0", 17), ("v0.26.1", 26)):
+        upstream.commit({"tools/slowio.bt": script(number)}, tag)
+    run_sync(paths, released_source(upstream))
+    report = run_sync(paths, released_source(upstream), version=fail)
+    assert "is not known" in report.sources[0].problem
+    assert [one.revision for one in report.sources[0].origins] == ["v0.17.0", "v0.26.1"]
 
 
 def test_a_tag_that_moved_is_reported_and_not_followed(paths: Paths, tmp_path: Path) -> None:
