@@ -336,6 +336,25 @@ def test_a_policy_that_names_nothing_says_what_it_may_name() -> None:
     assert "match, latest" in caught.value.fix
 
 
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        ((), "the newest release; none fits bpftrace: it is not here"),
+        (
+            (0, 9),
+            "the newest release; none fits bpftrace: bpftrace 0.9 is older than every release; the oldest is v0.17",
+        ),
+        ((0, 17), "the newest for bpftrace 0.17"),
+        ((0, 26), "the newest release"),
+    ],
+)
+def test_why_a_release_was_taken_is_told(tmp_path: Path, version: tuple[int, ...], why: str) -> None:
+    source = Source(name="bpftrace", summary="x", url=f"file://{tmp_path}", follows=Engine.BPFTRACE, tags="v")
+    tags = {"v0.17": "a" * 40, "v0.26": "b" * 40}
+    wanted = resolve_revisions(source, {}, tags, "", lambda _: version)
+    assert wanted[0].why == why
+
+
 def test_servers_are_asked_before_the_version_of_an_engine_is_known(
     paths: Paths, tmp_path: Path, acme: Upstream
 ) -> None:
