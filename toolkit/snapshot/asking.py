@@ -71,7 +71,8 @@ def ask_ahead(sources: tuple[Source, ...], *, seconds: float) -> Iterator[Answer
         finally:
             stop()
             for one in answers.values():
-                one.join()  # nobody is waited for any more: its git is dead
+                if one.ident is not None:  # all began, but where this host has no more threads
+                    one.join()  # nobody is waited for any more: its git is dead
 
 
 def _needs_default(source: Source, refs: Refs) -> bool:
