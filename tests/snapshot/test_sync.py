@@ -131,6 +131,16 @@ def test_a_companys_repository_becomes_tools(paths: Paths, acme: Upstream) -> No
     assert (tool.category, tool.summary, tool.curated) == ("disk", "number 1", False)
 
 
+def test_what_a_person_may_miss_is_noted(paths: Paths, acme: Upstream, tmp_path: Path) -> None:
+    acme.commit({"net/slowio.bt": script(2), "net/deeper/other.bt": script(3)})
+    (note,) = run_sync(paths, own_source(acme)).sources[0].notes
+    assert note == "acme: net/slowio.bt: a name is one tool, and disk/slowio.bt has it"
+    empty = Upstream(tmp_path / "empty")
+    empty.commit({"tools/disk/slowio.bt": script(1)})
+    (note,) = run_sync(paths, own_source(empty, "empty")).sources[0].notes
+    assert "empty: no file in it is a tool, such as disk/slowio.bt" in note
+
+
 def test_nothing_new_makes_no_snapshot(paths: Paths, acme: Upstream) -> None:
     first = run_sync(paths, own_source(acme))
     again = run_sync(paths, own_source(acme))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from toolkit.errors import SourceError
 from toolkit.model import Source, Value
@@ -120,6 +120,7 @@ def _collect(
     notes = [
         f"{tidy(one.path)}: {one.problem}" for one in refused if not (source.tools and one.kind is EntryKind.SUBMODULE)
     ]
+    notes += _note_missing(source, selection)
     entries: list[Entry] = []
     contents: dict[str, bytes] = {}
     tools = {one.path: one for one in selection.tools}
@@ -149,6 +150,17 @@ def _collect(
         entries.append(entry)
         contents[entry.sha256] = blob.data
     return Collected(entries=tuple(entries), contents=contents, notes=_shorten(source, notes), fetched=True)
+
+
+def _note_missing(source: Source, selection: Selection) -> Iterator[str]:
+    """What a person may miss who put it there. In a source of the catalog what is hidden is meant to be."""
+    if not selection.tools:
+        yield (
+            "no file in it is a tool" if source.tools else "no file in it is a tool, such as disk/slowio.bt, .py or .sh"
+        )
+    if not source.tools:
+        for path, first in selection.hidden.items():
+            yield f"{tidy(path)}: a name is one tool, and {tidy(first)} has it"
 
 
 def _find_engine_release(source: Source, origin: Origin) -> str:
