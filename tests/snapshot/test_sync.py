@@ -185,6 +185,25 @@ def test_a_file_that_the_disk_lost_is_written_again(paths: Paths, acme: Upstream
         assert report.snapshot == report.before
 
 
+@pytest.mark.parametrize("fails", [True, False], ids=["failed", "not asked"])
+def test_a_source_that_stays_loses_nothing_by_a_damaged_file(
+    paths: Paths, acme: Upstream, tmp_path: Path, fails: bool
+) -> None:
+    other = Upstream(tmp_path / "other")
+    other.commit({"net/who.bt": script(1)})
+    sources = (own_source(acme), own_source(other, "other"))
+    run_sync(paths, *sources)
+    (variant,) = (one for one in load_index(paths).variants if one.found.source == "acme")
+    Path(variant.found.path).write_bytes(b"")
+    other.commit({"net/who.bt": script(2)})
+    acme.path.rename(tmp_path / "gone")
+    report = run_sync(paths, *sources, asked=frozenset({"acme", "other"} if fails else {"other"}))
+    assert report.difference.gone == ()
+    (variant,) = (one for one in load_index(paths).variants if one.found.source == "acme")
+    assert Path(variant.found.path).read_text() == script(1)
+    assert report.failed is fails
+
+
 def test_what_a_crash_left_is_removed_even_when_nothing_is_new(paths: Paths, acme: Upstream) -> None:
     run_sync(paths, own_source(acme))
     (paths.snapshots / ".building-1-dead").mkdir()

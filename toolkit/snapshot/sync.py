@@ -180,7 +180,7 @@ def _sync_source(
     started = time.monotonic()
     notes: list[str] = []
     if source.name not in request.asked:
-        return _stay(source, before, started)
+        return _stay(paths, request, source, before, started)
     try:
         wanted = _resolve(request, source, before, notes, progress)
         # Revisions chosen by other rules are not taken over: the same commit has other entries then.
@@ -198,7 +198,7 @@ def _sync_source(
                 request.fetched(files)
     except ToolkitError as error:
         progress(Step(source=source.name, phase=Phase.FAILED, text=error.what))
-        return _stay(source, before, started, error)
+        return _stay(paths, request, source, before, started, error)
     notes += [note for one in missing for note in found[one.origin].notes]
     phase, said = Phase.FETCHED if missing else Phase.NO_NEWS, ", ".join(one.revision for one in found)
     progress(Step(source=source.name, phase=phase, text=said, received=received))
@@ -215,21 +215,45 @@ def _sync_source(
 
 
 def _stay(
-    source: Source, before: Snapshot | None, started: float, error: ToolkitError | None = None
+    paths: Paths,
+    request: Request,
+    source: Source,
+    before: Snapshot | None,
+    started: float,
+    error: ToolkitError | None = None,
 ) -> tuple[SourceReport, dict[Origin, Collected]]:
     """A source that failed, or that was not asked, stays as it was."""
+    asked = error is not None
     kept = reuse_origins(before, source.name)
+    try:
+        kept |= _read_again(paths, request, source, before, kept)
+    except ToolkitError as lost:
+        error = error or lost
     report = SourceReport(
         source=source.name,
         origins=tuple(kept),
         fetched=0,
         received=0,
         seconds=round(time.monotonic() - started, 3),
-        asked=error is not None,
+        asked=asked,
         problem=error.what if error else "",
         fix=error.fix if error else "",
     )
     return report, kept
+
+
+def _read_again(
+    paths: Paths, request: Request, source: Source, before: Snapshot | None, kept: Mapping[Origin, Collected]
+) -> dict[Origin, Collected]:
+    """What stays although a file of it is damaged: our copy of the repository has it, too. Raises SourceError."""
+    held = before.manifest.origins if before else ()
+    lost = tuple(one for one in held if one.source == source.name and one not in kept)
+    if not lost:
+        return {}
+    wanted = tuple(Wanted(origin=one, ref=_ref_of(one), why="") for one in lost)
+    return fetch_origins(
+        open_store(paths.sources / f"{source.name}.git"), source, wanted, seconds=request.seconds
+    ).files
 
 
 def _resolve(
