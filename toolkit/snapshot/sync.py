@@ -231,7 +231,7 @@ def _stay(
         error = error or lost
     report = SourceReport(
         source=source.name,
-        origins=tuple(kept),
+        origins=tuple(sorted(kept, key=lambda one: one.revision)),
         fetched=0,
         received=0,
         seconds=round(time.monotonic() - started, 3),
