@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import BinaryIO
 
 from toolkit.model import Value
@@ -31,21 +34,31 @@ class Captured(Value, frozen=True, kw_only=False):
 
 
 def capture_command(argv: tuple[str, ...], *, seconds: float = 5.0, environ: dict[str, str] | None = None) -> Captured:
-    """Run argv without a shell, with a bounded time and a built environment; never raises for what it does."""
+    """Run argv without a shell, with a bounded time and a built environment; never raises for what it does.
+
+    When its time is over, or we are interrupted, what it started ends with it: man(1) has others format its page.
+    """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=seconds,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={**ENVIRONMENT, **(environ or {})},
-            check=False,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        return Captured(None, "", "", f"{argv[0]} did not answer within {seconds:g} s")
     except OSError as error:
         return Captured(None, "", "", f"{argv[0]}: {error.strerror}")
-    return Captured(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    with process:
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except BaseException as error:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            return Captured(None, "", "", f"{argv[0]} did not answer within {seconds:g} s")
+    return Captured(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
 def start_command(argv: list[str], *, stdin: BinaryIO, environ: Mapping[str, str]) -> Process:

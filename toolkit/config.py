@@ -132,9 +132,10 @@ def _read_limits(given: LimitSettings) -> Limits:
 
 
 def _read_sources(entry: Entry) -> dict[str, SourceSettings]:
-    from toolkit.documents import convert_entry, point_at
+    from toolkit.documents import convert_entry, list_entries, point_at
 
-    given = convert_entry(entry, dict[str, SourceSettings])
+    each = list_entries(entry)
+    given = {one.key.removeprefix(f"{entry.key}."): convert_entry(one, SourceSettings) for one in each}
     for name in given:
         if not SOURCE_NAME.fullmatch(name) or name in RESERVED:
             raise point_at(entry, f"{name!r} cannot be the name of a source", name)

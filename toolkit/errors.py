@@ -6,6 +6,12 @@ timeout(1) and docker-run(1), so that a script can tell the tool's own failure f
 
 from __future__ import annotations
 
+import msgspec
+
+# What decoding raises for bytes that are not what we wrote: a text that is not UTF-8, or arrays in arrays, is another
+# error than a wrong type.
+DAMAGED = (msgspec.MsgspecError, ValueError, RecursionError)
+
 
 class ToolkitError(Exception):
     """Something that a person can act on: `what` happened, and the `fix` that they can try."""

@@ -85,7 +85,7 @@ class Tool(Value, frozen=True):
     risk: tuple[Risk, ...] = ()
     symptoms: tuple[str, ...] = ()
     instead: tuple[str, ...] = ()  # tools that answer a similar question, the nearest first
-    curated: bool = True  # False: found on the host but not in the catalog, the category is guessed from its probes
+    curated: bool = True  # False: found on the host but not in the catalog, its folder or its probes give the category
 
 
 # --- What can be started ------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from toolkit.errors import StateError
+from toolkit.errors import DAMAGED, StateError
 from toolkit.model import Value
 from toolkit.paths import advise_writing, write_atomically
 from toolkit.runs import Trial
@@ -72,7 +72,7 @@ def _read(file: Path) -> dict[str, Trial]:
             return {}
         try:
             stored = msgspec.msgpack.decode(opened.read(), type=Stored)
-        except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        except (OSError, *DAMAGED):
             return {}
     return stored.trials if stored.shape == SHAPE else {}
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Toolkit
 from tests.support.git_repos import Repo
-from toolkit.cli.documents import plain_roff, read_document
+from toolkit.cli.documents import make_safe, plain_roff, read_document
 from toolkit.errors import StateError
 
 
@@ -18,6 +18,10 @@ def test_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:
     file = tmp_path / "x.txt"
     file.write_bytes(b"one\x1b]0;evil\x07 two\r\nthree\tfour\xff\n")
     assert read_document(file) == "one]0;evil two\nthree\tfour\ufffd\n"
+
+
+def test_bold_and_underlined_text_is_the_text_alone() -> None:
+    assert make_safe("N\x08NA\x08A \x1b[1mbold\x1b[0m _\x08x\n\x08\x1b]0;evil\x07") == "NA bold x\n]0;evil"
 
 
 def test_gzipped_documents_are_read_up_to_a_limit(tmp_path: Path) -> None:

@@ -54,3 +54,14 @@ def test_a_revision_can_be_pinned(toolkit: Toolkit) -> None:
     text = toolkit("info", "bpftrace/slowio@v99.0.0").stdout
     assert "newer than the engine here" in text
     assert "/v0.2.0/" not in text
+
+
+@pytest.mark.usefixtures("held")
+def test_a_category_is_that_of_the_folder_or_a_guess(own_home: Path, toolkit: Toolkit) -> None:
+    own = Repo(own_home / "acme.git")
+    own.commit({"fs/byfolder.bt": TOOL.format(1).encode(), "odd/byprobes.bt": TOOL.format(2).encode()})
+    settings = own_home / "toolkit" / "config.yaml"
+    settings.write_text(f"sources: {{acme: {{url: '{own.url}'}}}}\n")
+    assert toolkit("sync", "acme").returncode == 0
+    assert "category   fs (the folder that it lies in)" in toolkit("info", "byfolder").stdout
+    assert "(guessed from its probes)" in toolkit("info", "byprobes").stdout

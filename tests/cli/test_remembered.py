@@ -69,7 +69,11 @@ def test_a_mistake_is_told_every_time(paths: Paths) -> None:
             recall_settings(paths)
 
 
-@pytest.mark.parametrize("bytes_", [b"", b"\x80", b"\xff" * 100, b"toolkit"])
+NOT_UTF8 = b"\x81\xaawritten_by\xa1\xff"
+ENDLESS = b"\x81\xa4said" + b"\x91" * 100_000
+
+
+@pytest.mark.parametrize("bytes_", [b"", b"\x80", b"\xff" * 100, b"toolkit", NOT_UTF8, ENDLESS])
 def test_a_damaged_memory_is_written_anew(paths: Paths, read: list[Path], bytes_: bytes) -> None:
     paths.settings.write_text("keep: 7\n")
     recall_settings(paths)
@@ -106,3 +110,12 @@ def test_sources_are_those_of_the_catalog(paths: Paths) -> None:
     expected = load_sources(data_folder())
     assert recall_sources(paths) == expected
     assert recall_sources(paths) == expected
+
+
+def test_a_token_is_in_no_file_but_the_settings(paths: Paths, read: list[Path]) -> None:
+    paths.settings.write_text('sources: {acme: {url: "https://u:s3cret@git.acme.example/tools.git"}}\n')
+    paths.settings.chmod(0o600)
+    for _ in range(2):
+        assert recall_settings(paths).sources["acme"].url.startswith("https://u:s3cret@")
+    assert len(read) == 2
+    assert [file for file in paths.state.rglob("*") if file.is_file() and b"s3cret" in file.read_bytes()] == []

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.conftest import ROOT, Toolkit, WarmUp
@@ -202,3 +203,12 @@ def test_a_state_that_cannot_be_written_can_be_read(
         assert listed.returncode == 0
         # What root synced is root's alone; others have what the distribution and this project bring.
         assert ("slowio" in listed.stdout) == (how == "read-only")
+
+
+def test_a_tool_that_is_held_at_two_revisions_is_one_tool(paths: Paths, acme: Upstream, toolkit: Toolkit) -> None:
+    acme.git("tag", "v1")
+    acme.commit({"disk/slowio.bt": script(2)}, "v2")
+    run_sync(paths, msgspec.structs.replace(own_source(acme), revisions=("v1", "v2")))
+    (row,) = json.loads(toolkit("snapshots", "list", "--json").stdout)["snapshots"]
+    assert row["tools"] == 2
+    assert len(row["origins"]) == 2

@@ -24,7 +24,7 @@ BAD = Attempt(ended=1795572999.0, seconds=0.5, success=False, snapshot="abc", pr
 SNAPSHOT = Snapshot(
     id="abc",
     path="/x",
-    manifest=Manifest(shape=1, rules="", origins=(), entries=()),
+    manifest=Manifest(shape=1, rules={}, origins=(), entries=()),
     receipt=Receipt(shape=1, id="abc", built=1795572903.416, toolkit="0.1.0", host="h"),
 )
 SAMPLE = re.compile(r'(toolkit_[a-z_]+)(?:\{[a-z]+="(?:[^"\\\n]|\\[\\"n])*"\})? (\d+(?:\.\d{1,3})?)')

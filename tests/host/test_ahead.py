@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from tests.support.samples import make_facts
+from toolkit.errors import ToolkitError
 from toolkit.host import ahead, load_facts, probe
 from toolkit.host.ahead import FactsAhead
 from toolkit.host.engines import Asked, Missing
@@ -26,12 +27,13 @@ class Host:
 
     def __init__(self) -> None:
         self.may_answer = threading.Event()
+        self.bpftrace: EngineFact | Missing = ENGINE
         self.asked = 0
 
     def ask_engines(self, pool: Executor) -> Asked:
         self.asked += 1
         return {
-            Engine.BPFTRACE: pool.submit(lambda: ENGINE),
+            Engine.BPFTRACE: pool.submit(lambda: self.bpftrace),
             Engine.BCC: pool.submit(lambda: Missing("it is not here")),
         }
 
@@ -69,3 +71,12 @@ def test_facts_that_are_kept_start_no_engine(host: Host, tmp_path: Path) -> None
             assert facts.result().engines == (ENGINE,)
     assert host.asked == 1
     assert load_facts(tmp_path / "facts.msgpack").engines == (ENGINE,)
+
+
+def test_an_engine_that_is_slow_tonight_is_not_one_that_is_gone(host: Host) -> None:
+    host.bpftrace = Missing("/usr/bin/bpftrace did not answer within 5 s", passing=True)
+    with ThreadPoolExecutor(1) as asking, ThreadPoolExecutor(2) as engines:
+        facts = FactsAhead(None, asking, engines)
+        with pytest.raises(ToolkitError, match="is not known: /usr/bin/bpftrace did not answer"):
+            facts.version(Engine.BPFTRACE)
+        host.may_answer.set()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -16,6 +17,14 @@ from tests.support.waiting import wait_until
 from toolkit.launch.second import Second, second_process
 
 
+def tell_half() -> None:
+    """Say that 100 bytes follow, write 4 and die, as a process that the kernel ends for want of memory."""
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # of the two pipes one is for reading
+            os.write(int(name), (100).to_bytes(8) + b"half")
+    os._exit(3)
+
+
 def answer(question: bytes) -> bytes:
     if question == b"who":
         return str(os.getpid()).encode()
@@ -23,6 +32,8 @@ def answer(question: bytes) -> bytes:
         raise ValueError
     if question == b"die":
         os._exit(3)
+    if question == b"half":
+        tell_half()
     return question * 1000
 
 
@@ -53,6 +64,12 @@ def test_one_that_died_answers_nothing_any_more() -> None:
         assert second is not None
         assert second.ask(b"die") is None
         assert second.ask(b"who") is None
+
+
+def test_half_an_answer_is_none() -> None:
+    with second_process(answer) as second:
+        assert second is not None
+        assert second.ask(b"half") is None
 
 
 def test_it_ends_while_a_thread_still_waits_to_ask() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from tests.snapshot.test_sync import Upstream, own_source, run_sync, script
 from tests.support.git_repos import need_git, serve_silence
-from toolkit.errors import SourceError
+from toolkit.cli.failing import fail_with_one
+from toolkit.errors import SourceError, SyncFailed
 from toolkit.model import Source
 from toolkit.paths import Paths
 from toolkit.snapshot import sync as syncing
@@ -73,3 +74,18 @@ def test_a_server_that_says_nothing_is_not_waited_for_when_the_block_ends() -> N
         with pytest.raises(BaseException):  # noqa: B017, PT011  cancelled, or its git was ended
             answers["acme"].result()
     assert run_git(("version",), seconds=20).ok
+
+
+def test_a_host_without_threads_is_told_so(acme: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: Asking) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Asking, "start", start)
+
+    @fail_with_one
+    def ask() -> None:
+        with ask_ahead((own_source(acme),), seconds=20):
+            pytest.fail("it began")
+
+    with pytest.raises(SyncFailed, match="no more threads"):
+        ask()

@@ -46,7 +46,7 @@ def make_entry(revision: str, path: str, role: Role, stem: str) -> Entry:
 def snapshot() -> Snapshot:
     origins = tuple(Origin(source="bcc", revision=revision, commit="a" * 40) for revision in REVISIONS)
     entries = tuple(make_entry(revision, *file) for revision in REVISIONS for file in FILES)
-    manifest = Manifest(shape=SHAPE, rules="", origins=origins, entries=entries)
+    manifest = Manifest(shape=SHAPE, rules={}, origins=origins, entries=entries)
     receipt = Receipt(shape=SHAPE, id="1", built=0.0, toolkit="", host="")
     return Snapshot(id="1", path="/s/1", manifest=manifest, receipt=receipt)
 

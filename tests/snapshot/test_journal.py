@@ -99,7 +99,8 @@ def test_it_is_written_and_read_back_and_one_that_is_not_whole_is_none(paths: Pa
     journal = change_journal(paths, lambda one: add_report(one, report("bcc"), BOTH, 100.0), ())
     assert read_journal(paths.journal) == journal
     assert paths.journal.stat().st_mode & 0o777 == 0o600
-    for damaged in (b"", b'{"shape": 1', b"\xff", b'{"shape": 1, "lst": null}'):
+    not_utf8, endless = b'{"last": {"problem": "\xff"}}', b'{"last": ' + b"[" * 100_000
+    for damaged in (b"", b'{"shape": 1', b"\xff", not_utf8, endless, b'{"shape": 1, "lst": null}'):
         paths.journal.write_bytes(damaged)
         assert read_journal(paths.journal) == Journal()
     assert change_journal(paths, lambda one: add_failure(one, "x", "", 0, 1.0), ()).last is not None

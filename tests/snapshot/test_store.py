@@ -50,7 +50,7 @@ def make_manifest(texts: dict[str, str], commit: str = "a" * 40) -> tuple[Manife
         for path, text in sorted(texts.items())
     )
     origin = Origin(source="acme", revision="v1", commit=commit)
-    return Manifest(shape=SHAPE, rules="", origins=(origin,), entries=entries), contents
+    return Manifest(shape=SHAPE, rules={}, origins=(origin,), entries=entries), contents
 
 
 def put(root: Path, texts: dict[str, str]) -> str:
@@ -89,8 +89,19 @@ def test_one_without_a_receipt_or_with_another_content_is_none(tmp_path: Path) -
     assert put(tmp_path, {"x.bt": "1"}) == name  # it is made again, whole
     receipt.write_bytes(text)
     (tmp_path / name / "manifest.json").chmod(0o600)
-    (tmp_path / name / "manifest.json").write_text('{"shape": 1, "rules": "", "origins": [], "entries": []}')
+    (tmp_path / name / "manifest.json").write_text('{"shape": 1, "rules": {}, "origins": [], "entries": []}')
     assert read_snapshot(tmp_path, name) is None
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"shape": 1', b'{"id": "\xff\xfe"}', b'{"id": ' + b"[" * 100_000])
+@pytest.mark.parametrize("file", ["receipt.json", "manifest.json"])
+def test_one_that_a_disk_damaged_is_made_again(tmp_path: Path, file: str, damage: bytes) -> None:
+    name = put(tmp_path, {"x.bt": "1"})
+    (tmp_path / name / file).chmod(0o600)
+    (tmp_path / name / file).write_bytes(damage)
+    assert read_snapshot(tmp_path, name) is None
+    assert put(tmp_path, {"x.bt": "1"}) == name
+    assert read_snapshot(tmp_path, name) is not None
 
 
 def test_no_space_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

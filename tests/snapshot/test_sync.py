@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import ROOT, WarmUp
 from tests.support.samples import make_facts
 from toolkit.config import SourceSettings
-from toolkit.errors import SettingsError, SourceError
+from toolkit.errors import SettingsError, SourceError, ToolkitError
 from toolkit.lock import Busy, hold_lock
 from toolkit.model import Engine, Source, ToolFiles
 from toolkit.paths import Paths
@@ -131,6 +131,16 @@ def test_a_companys_repository_becomes_tools(paths: Paths, acme: Upstream) -> No
     assert (tool.category, tool.summary, tool.curated) == ("disk", "number 1", False)
 
 
+def test_what_a_person_may_miss_is_noted(paths: Paths, acme: Upstream, tmp_path: Path) -> None:
+    acme.commit({"net/slowio.bt": script(2), "net/deeper/other.bt": script(3)})
+    (note,) = run_sync(paths, own_source(acme)).sources[0].notes
+    assert note == "acme: net/slowio.bt: a name is one tool, and disk/slowio.bt has it"
+    empty = Upstream(tmp_path / "empty")
+    empty.commit({"tools/disk/slowio.bt": script(1)})
+    (note,) = run_sync(paths, own_source(empty, "empty")).sources[0].notes
+    assert "empty: no file in it is a tool, such as disk/slowio.bt" in note
+
+
 def test_nothing_new_makes_no_snapshot(paths: Paths, acme: Upstream) -> None:
     first = run_sync(paths, own_source(acme))
     again = run_sync(paths, own_source(acme))
@@ -175,6 +185,25 @@ def test_a_file_that_the_disk_lost_is_written_again(paths: Paths, acme: Upstream
         assert report.snapshot == report.before
 
 
+@pytest.mark.parametrize("fails", [True, False], ids=["failed", "not asked"])
+def test_a_source_that_stays_loses_nothing_by_a_damaged_file(
+    paths: Paths, acme: Upstream, tmp_path: Path, fails: bool
+) -> None:
+    other = Upstream(tmp_path / "other")
+    other.commit({"net/who.bt": script(1)})
+    sources = (own_source(acme), own_source(other, "other"))
+    run_sync(paths, *sources)
+    (variant,) = (one for one in load_index(paths).variants if one.found.source == "acme")
+    Path(variant.found.path).write_bytes(b"")
+    other.commit({"net/who.bt": script(2)})
+    acme.path.rename(tmp_path / "gone")
+    report = run_sync(paths, *sources, asked=frozenset({"acme", "other"} if fails else {"other"}))
+    assert report.difference.gone == ()
+    (variant,) = (one for one in load_index(paths).variants if one.found.source == "acme")
+    assert Path(variant.found.path).read_text() == script(1)
+    assert report.failed is fails
+
+
 def test_what_a_crash_left_is_removed_even_when_nothing_is_new(paths: Paths, acme: Upstream) -> None:
     run_sync(paths, own_source(acme))
     (paths.snapshots / ".building-1-dead").mkdir()
@@ -203,6 +232,19 @@ def test_the_engine_gets_the_release_that_fits_it_and_the_newest_is_shown(paths:
     held = {one.found.revision: one for one in load_index(paths).variants if one.found.source == "bpftrace"}
     assert "number 17" in Path(held["v0.17.0"].found.path).read_text()
     assert held["v0.26.1"].found.made_for == "bpftrace>=0.26.1"
+
+
+def test_what_was_held_stays_where_nobody_knows_what_fits_the_engine(paths: Paths, tmp_path: Path) -> None:
+    def fail(engine: Engine) -> tuple[int, ...]:
+        raise ToolkitError(f"the version of {engine} is not known")
+
+    upstream = Upstream(tmp_path / "up")
+    for tag, number in (("v0.17.0", 17), ("v0.26.1", 26)):
+        upstream.commit({"tools/slowio.bt": script(number)}, tag)
+    run_sync(paths, released_source(upstream))
+    report = run_sync(paths, released_source(upstream), version=fail)
+    assert "is not known" in report.sources[0].problem
+    assert [one.revision for one in report.sources[0].origins] == ["v0.17.0", "v0.26.1"]
 
 
 def test_a_tag_that_moved_is_reported_and_not_followed(paths: Paths, tmp_path: Path) -> None:
@@ -242,6 +284,50 @@ def test_a_source_that_is_not_asked_stays_as_it_is(paths: Paths, acme: Upstream,
     assert report.snapshot == report.before
 
 
+def test_another_source_in_the_settings_is_no_reason_to_fetch_the_others(
+    paths: Paths, acme: Upstream, tmp_path: Path
+) -> None:
+    other = Upstream(tmp_path / "other")
+    other.commit({"net/who.bt": script(1)})
+    run_sync(paths, own_source(acme))
+    report = run_sync(paths, own_source(acme), own_source(other, "other"))
+    assert [(one.source, one.fetched) for one in report.sources] == [("acme", 0), ("other", 1)]
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["failed", "not asked"])
+def test_rules_that_changed_while_a_source_stayed_are_made_up_for(
+    paths: Paths, acme: Upstream, tmp_path: Path, fails: bool
+) -> None:
+    other = Upstream(tmp_path / "other")
+    other.commit({"net/who.bt": script(1)})
+    before, rest = own_source(acme), own_source(other, "other")
+    run_sync(paths, before, rest)
+    after = msgspec.structs.replace(before, hints={"disk": "fs"})  # as a newer toolkit may have it
+    broken = msgspec.structs.replace(after, url=f"file://{tmp_path}/gone")
+    other.commit({"net/who.bt": script(2)})
+    run_sync(paths, broken if fails else after, rest, asked=frozenset({"acme", "other"} if fails else {"other"}))
+    assert list_categories(paths) == {"disk", "net"}
+    run_sync(paths, after, rest)
+    assert list_categories(paths) == {"fs", "net"}
+
+
+def list_categories(paths: Paths) -> set[str]:
+    current = read_current(paths.snapshots, paths.current)
+    assert current is not None
+    return {entry.category for entry in current.manifest.entries}
+
+
+def test_nothing_is_left_of_a_source_that_the_settings_name_no_more(
+    paths: Paths, acme: Upstream, tmp_path: Path
+) -> None:
+    other = Upstream(tmp_path / "other")
+    other.commit({"net/who.bt": script(1)})
+    run_sync(paths, own_source(acme), own_source(other, "other"))
+    (paths.sources / ".other.git.1.old.aside").mkdir()
+    run_sync(paths, own_source(acme), asked=frozenset())
+    assert [path.name for path in paths.sources.iterdir()] == ["acme.git"]
+
+
 def test_pins_take_exactly_their_commits(paths: Paths, acme: Upstream) -> None:
     first = acme.git("rev-parse", "HEAD")
     acme.commit({"disk/slowio.bt": script(2)})
@@ -277,6 +363,25 @@ def test_a_policy_that_names_nothing_says_what_it_may_name() -> None:
     with pytest.raises(SourceError, match="has no revision 'nothing'") as caught:
         resolve_revisions(source, {"main": "a" * 40}, {}, "main", find_version)
     assert "match, latest" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        ((), "the newest release; none fits bpftrace: it is not here"),
+        (
+            (0, 9),
+            "the newest release; none fits bpftrace: bpftrace 0.9 is older than every release; the oldest is v0.17",
+        ),
+        ((0, 17), "the newest for bpftrace 0.17"),
+        ((0, 26), "the newest release"),
+    ],
+)
+def test_why_a_release_was_taken_is_told(tmp_path: Path, version: tuple[int, ...], why: str) -> None:
+    source = Source(name="bpftrace", summary="x", url=f"file://{tmp_path}", follows=Engine.BPFTRACE, tags="v")
+    tags = {"v0.17": "a" * 40, "v0.26": "b" * 40}
+    wanted = resolve_revisions(source, {}, tags, "", lambda _: version)
+    assert wanted[0].why == why
 
 
 def test_servers_are_asked_before_the_version_of_an_engine_is_known(

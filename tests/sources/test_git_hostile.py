@@ -137,6 +137,21 @@ def test_a_folder_beside_its_twin_in_another_case(repo: Repo, store: GitStore) -
     assert ok(take(store, repo, commit).entries) == ["tools/b/z"]
 
 
+@pytest.mark.parametrize("how", ["many blobs", "one blob of many names", "one blob behind many links"])
+def test_a_small_pack_that_would_become_gigabytes_is_refused(
+    repo: Repo, store: GitStore, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr("toolkit.sources.git.MOST_BYTES", 10 << 20)
+    blobs = [repo.blob(b"%d" % (number if how == "many blobs" else 0) + bytes(3 << 20)) for number in range(4)]
+    link = repo.blob(b"0.py")
+    mode = LINK if how == "one blob behind many links" else FILE
+    entries = [(mode if at else FILE, b"%d.py" % at, link if at and mode is LINK else blobs[at]) for at in range(4)]
+    with pytest.raises(SourceError, match="12 MiB, and those of a source of tools have at most 10 MiB"):
+        take(store, repo, repo.commit_entries(entries))
+    fetched = take(store, repo, repo.commit_entries(entries[:3]))
+    assert len(ok(fetched.entries)) == 3
+
+
 def test_a_folder_that_is_a_link_or_missing_gives_nothing(repo: Repo, store: GitStore) -> None:
     commit = repo.commit({"tools": "src", "src/a.py": b"x"})
     entries = take(store, repo, commit).entries

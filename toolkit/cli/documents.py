@@ -15,6 +15,7 @@ from toolkit.model import Variant
 
 LARGEST = 4 << 20  # bytes of a document, also after decompression
 ROFF = re.compile(r"\\f.|\\-|\\&|\\ ")
+STRUCK = re.compile("[^\n]\x08|\x1b\\[[0-9;]*m")  # bold and underlined, as typewriters and terminals write them
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 
 
@@ -39,8 +40,12 @@ def read_document(path: Path) -> str:
                 data = file.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise StateError(f"cannot read {path}: {error}") from error
-    # Upstream text is hostile input: an escape sequence in it could rewrite what the person sees.
-    return CONTROL.sub("", data[:LARGEST].decode("utf-8", "replace").replace("\r\n", "\n"))
+    return make_safe(data[:LARGEST].decode("utf-8", "replace"))
+
+
+def make_safe(text: str) -> str:
+    """A text without control characters: an escape sequence of upstream's could rewrite what the person sees."""
+    return CONTROL.sub("", STRUCK.sub("", text.replace("\r\n", "\n")))
 
 
 def plain_roff(text: str) -> str:

@@ -114,6 +114,14 @@ def _make_variant(one: Judged) -> VariantInfo:
     )
 
 
+def _tell_guess(tool: Tool, judged: tuple[Judged, ...]) -> str:
+    """Where the category of a tool that is not in the curated catalog comes from."""
+    if tool.curated:
+        return ""
+    by_folder = any(one.variant.found.category == tool.category for one in judged)
+    return " (the folder that it lies in)" if by_folder else " (guessed from its probes)"
+
+
 def _format(
     tool: Tool,
     judged: tuple[Judged, ...],
@@ -125,8 +133,7 @@ def _format(
     width = render.terminal_width()
     yield render.paint(tool.name, bold=True) + f"  {tool.summary}"
     yield ""
-    categories = ", ".join((tool.category, *tool.also)) + ("" if tool.curated else " (guessed from its probes)")
-    yield f"  category   {categories}"
+    yield f"  category   {', '.join((tool.category, *tool.also))}{_tell_guess(tool, judged)}"
     if tool.aliases:
         yield f"  also as    {', '.join(tool.aliases)}"
     if tool.symptoms:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from toolkit.cli import render
-from toolkit.cli.documents import NoDocument, find_variants, plain_roff, read_document
+from toolkit.cli.documents import NoDocument, find_variants, make_safe, plain_roff, read_document
 from toolkit.cli.examples import show
 from toolkit.cli.names import complete_tool
 from toolkit.cli.session import open_session
@@ -31,4 +31,4 @@ def format_page(path: Path) -> str:
     """A manual page as text: by man(1) where it is installed, else without its mark-up."""
     width = render.terminal_width() or 80
     done = capture_command(("man", "--local-file", "--nj", str(path)), environ={"MANWIDTH": str(min(width, 100))})
-    return done.stdout if done.ok and done.stdout else plain_roff(read_document(path))
+    return make_safe(done.stdout) if done.ok and done.stdout else plain_roff(read_document(path))

@@ -11,6 +11,7 @@ import msgspec
 
 from toolkit.cli import render
 from toolkit.cli.places import own_paths
+from toolkit.errors import DAMAGED
 from toolkit.launch.register import Entry, list_runs
 from toolkit.model import Value
 from toolkit.runs import Cost
@@ -63,7 +64,7 @@ def read_last_cost(entry: Entry) -> Cost | None:
     for line in reversed(lines[:-1]):
         try:
             return msgspec.json.decode(line, type=Cost)
-        except msgspec.MsgspecError:
+        except DAMAGED:
             continue
     return None
 

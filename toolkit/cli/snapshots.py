@@ -247,7 +247,7 @@ def _make_row(paths: Paths, snapshot: Snapshot) -> Row:
         built=snapshot.receipt.built,
         current=snapshot.id == current_name(paths.current),
         held=snapshot.id == find_held(paths.hold, paths.current),
-        tools=len(_tools(snapshot)),
+        tools=len({(one.source, one.stem) for one in _tools(snapshot)}),
         origins=snapshot.manifest.origins,
     )
 
@@ -282,7 +282,8 @@ def _format_snapshot(paths: Paths, snapshot: Snapshot) -> Iterator[str]:
         yield from render.wrap(f"note: {note}", 2, width)
     for origin in snapshot.manifest.origins:
         tools = tuple(one for one in _tools(snapshot) if (one.source, one.revision) == (origin.source, origin.revision))
-        yield f"  {origin.source} {origin.revision} ({origin.commit}), {len(tools)} tools"
+        count = "1 tool" if len(tools) == 1 else f"{len(tools)} tools"
+        yield f"  {origin.source} {origin.revision} ({origin.commit}), {count}"
         if width:
             yield from render.wrap("  ".join(sorted(one.stem for one in tools)), 4, width)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
+from toolkit.errors import ToolkitError
 from toolkit.host.cache import find_facts, recall_facts
 from toolkit.host.engines import Asked, Missing, ask_engines
 from toolkit.model import Engine, Facts
@@ -23,12 +24,22 @@ class FactsAhead:
         return self._facts.result()
 
     def version(self, engine: Engine) -> tuple[int, ...]:
-        """The version of an engine, () when it is not there; of one that is asked alone, before the other facts."""
+        """The version of an engine, () when it is not there; of one that is asked alone, before the other facts.
+
+        Raises ToolkitError for one that is there and did not answer in time: nobody knows then what fits it.
+        """
         begun = self._begun.result()
         if isinstance(begun, Facts) or engine not in begun:
             return engine_version(engine, self.result())
         found = begun[engine].result()
-        return () if isinstance(found, Missing) else parse_version(found.version)
+        if not isinstance(found, Missing):
+            return parse_version(found.version)
+        if found.passing:
+            raise ToolkitError(
+                f"the version of {engine}, and so what fits it, is not known: {found.why}",
+                fix="see whether this host is busy; the next sync asks it again",
+            )
+        return ()
 
     def _finish(self, cache: Path | None) -> Facts:
         begun = self._begun.result()

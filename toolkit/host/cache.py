@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from toolkit.errors import DAMAGED
 from toolkit.host.fingerprint import fingerprint
 from toolkit.host.names import Names
 from toolkit.model import Fact, Facts
@@ -145,7 +146,7 @@ def _read(cache: Path) -> tuple[Stored, Facts] | None:
         if foreign or not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
             return None
         return unpack(mmap(descriptor, 0, prot=PROT_READ))
-    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+    except (OSError, *DAMAGED):
         return None
     finally:
         os.close(descriptor)

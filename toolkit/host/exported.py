@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from toolkit import __version__
-from toolkit.errors import StateError, UsageError
+from toolkit.errors import DAMAGED, StateError, UsageError
 from toolkit.host.cache import BIG, restore_names, strip_names
 from toolkit.model import Fact, Facts, Value
 
@@ -108,7 +108,7 @@ def read_facts(path: Path) -> Facts:
                 fix="export it again with this version of toolkit, or use the version that wrote it",
             )
         document = msgspec.json.decode(data, type=Exported)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except DAMAGED as error:
         raise _refuse(path, str(error)) from error
     problem = next(_find_problems(document), "")
     if problem:

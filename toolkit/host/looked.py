@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from toolkit.errors import DAMAGED
 from toolkit.host import places
 from toolkit.host.tree import NotCaptured, Tree
 from toolkit.model import LOOKED_KINDS, Need, NeedKind, Value
@@ -269,7 +270,7 @@ def _read(cache: Path | None) -> Known:
     try:
         with open_regular(cache) as file:
             known = msgspec.msgpack.decode(file.read(LARGEST_CACHE), type=Known)
-    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+    except (OSError, *DAMAGED):
         return Known(edition=EDITION)
     return known if known.edition == EDITION else Known(edition=EDITION)
 

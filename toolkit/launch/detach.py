@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import msgspec
 
-from toolkit.errors import ToolkitError
+from toolkit.errors import DAMAGED, ToolkitError
 from toolkit.model import Value
 
 BUG = 70
@@ -48,7 +48,7 @@ def detach(work: Callable[[Tell], int]) -> Told:
         line = stream.readline()
     try:
         return msgspec.json.decode(line, type=Told)
-    except msgspec.MsgspecError:
+    except DAMAGED:
         return Told(what="the launcher ended before it could start the tool", status=ToolkitError.status)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from toolkit.errors import CannotRun, StateError
+from toolkit.errors import DAMAGED, CannotRun, StateError
 from toolkit.lock import Busy, hold_lock
 from toolkit.model import Value
 from toolkit.paths import check_state_owner, make_folder
@@ -162,7 +162,7 @@ def _read_living(path: Path) -> Entry | None:
                 path.unlink()
             return None
         return msgspec.json.decode(os.read(descriptor, LARGEST), type=Entry)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *DAMAGED):
         return None
     finally:
         os.close(descriptor)

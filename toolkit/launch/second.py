@@ -81,6 +81,8 @@ def _send(pipe: BinaryIO, data: bytes) -> None:
 
 
 def _receive(pipe: BinaryIO) -> bytes:
-    """What was sent, empty when the other end is gone."""
+    """What was sent, empty when the other end is gone, also in the middle of it."""
     head = pipe.read(_LENGTH)
-    return pipe.read(int.from_bytes(head)) if len(head) == _LENGTH else b""
+    length = int.from_bytes(head)
+    data = pipe.read(length) if len(head) == _LENGTH else b""
+    return data if len(data) == length else b""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from toolkit.errors import StateError
+from toolkit.errors import DAMAGED, StateError
 from toolkit.output.frames import Frame, Text
 from toolkit.output.parser import open_parser
 from toolkit.recordings.files import open_file, open_folder
@@ -113,7 +113,7 @@ def read_costs(recording: Recording) -> Iterator[Cost]:
             while line := file.readline(LONGEST_SAMPLE):
                 try:
                     yield _COST.decode(line)
-                except msgspec.MsgspecError:
+                except DAMAGED:
                     continue
     except FileNotFoundError:
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from toolkit.errors import NoSuchRecording, StateError
+from toolkit.errors import DAMAGED, NoSuchRecording, StateError
 from toolkit.recordings.files import is_written, open_folder, read_file
 from toolkit.recordings.layout import ID, MOST_TAGS, TAG, Recording, ResultRecord, RunRecord
 
@@ -65,7 +65,7 @@ def read_recording(path: Path | str) -> Recording | None:
     try:
         with open_folder(path) as place:
             return _read(path, place)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *DAMAGED):
         return None
 
 
@@ -97,5 +97,5 @@ def _read(path: Path | str, place: int) -> Recording:
 def _read_result(place: int) -> ResultRecord | None:
     try:
         return _RESULT.decode(read_file("result.json", place))
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *DAMAGED):
         return None

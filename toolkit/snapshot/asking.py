@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -50,8 +51,10 @@ Answers = Mapping[str, Asking]  # by the name of the source
 
 def ask_source(source: Source, *, seconds: float) -> Answer:
     """Ask a source's server. Raises SettingsError for its url, SourceError for its server."""
+    end = time.monotonic() + seconds
     refs = list_refs(source.url, seconds=seconds)
-    default = find_default(source.url, refs, seconds=seconds) if _needs_default(source, refs) else ""
+    left = end - time.monotonic()
+    default = find_default(source.url, refs, seconds=left) if _needs_default(source, refs) else ""
     return Answer(refs=refs, default=default)
 
 
@@ -68,7 +71,8 @@ def ask_ahead(sources: tuple[Source, ...], *, seconds: float) -> Iterator[Answer
         finally:
             stop()
             for one in answers.values():
-                one.join()  # nobody is waited for any more: its git is dead
+                if one.ident is not None:  # all began, but where this host has no more threads
+                    one.join()  # nobody is waited for any more: its git is dead
 
 
 def _needs_default(source: Source, refs: Refs) -> bool:

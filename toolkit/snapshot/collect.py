@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from toolkit.errors import SourceError
 from toolkit.model import Source, Value
@@ -120,8 +120,11 @@ def _collect(
     notes = [
         f"{tidy(one.path)}: {one.problem}" for one in refused if not (source.tools and one.kind is EntryKind.SUBMODULE)
     ]
+    notes += _note_missing(source, selection)
     entries: list[Entry] = []
     contents: dict[str, bytes] = {}
+    tools = {one.path: one for one in selection.tools}
+    made_for = _find_engine_release(source, origin)
     for one in fetched:
         if one.problem:
             continue
@@ -129,28 +132,35 @@ def _collect(
         if blob.problem:
             notes.append(f"{tidy(one.path)}: {blob.problem}")
             continue
-        entry = _make_entry(source, origin, one, selection, blob.data)
+        tool = tools.get(one.path)
+        role, stem = (Role.TOOL, tool.stem) if tool else _find_document(selection, one.path)
+        entry = Entry(
+            source=origin.source,
+            revision=origin.revision,
+            path=one.path,
+            role=role,
+            stem=stem,
+            engine=tool.engine if tool else None,
+            category=tool.category if tool else "",
+            made_for=made_for if tool else "",
+            executable=one.executable,
+            size=len(blob.data),
+            sha256=hashlib.sha256(blob.data).hexdigest(),
+        )
         entries.append(entry)
         contents[entry.sha256] = blob.data
     return Collected(entries=tuple(entries), contents=contents, notes=_shorten(source, notes), fetched=True)
 
 
-def _make_entry(source: Source, origin: Origin, entry: TreeEntry, selection: Selection, data: bytes) -> Entry:
-    tool = next((one for one in selection.tools if one.path == entry.path), None)
-    role, stem = (Role.TOOL, tool.stem) if tool else _find_document(selection, entry.path)
-    return Entry(
-        source=origin.source,
-        revision=origin.revision,
-        path=entry.path,
-        role=role,
-        stem=stem,
-        engine=tool.engine if tool else None,
-        category=tool.category if tool else "",
-        made_for=_find_engine_release(source, origin) if tool else "",
-        executable=entry.executable,
-        size=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-    )
+def _note_missing(source: Source, selection: Selection) -> Iterator[str]:
+    """What a person may miss who put it there. In a source of the catalog what is hidden is meant to be."""
+    if not selection.tools:
+        yield (
+            "no file in it is a tool" if source.tools else "no file in it is a tool, such as disk/slowio.bt, .py or .sh"
+        )
+    if not source.tools:
+        for path, first in selection.hidden.items():
+            yield f"{tidy(path)}: a name is one tool, and {tidy(first)} has it"
 
 
 def _find_engine_release(source: Source, origin: Origin) -> str:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from toolkit import __version__
 from toolkit.catalog.query import name_tool
+from toolkit.errors import DAMAGED
 from toolkit.model import Index, Value, Variant
 from toolkit.outside import find_outside
 from toolkit.paths import Paths, check_state_owner, data_folder, write_atomically
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from toolkit.snapshot.build import Reader
 
 DECODER = msgspec.msgpack.Decoder(tuple[Variant, ...])
-DAMAGED = (msgspec.MsgspecError, ValueError, RecursionError)  # what decoding raises for bytes that are not ours
 LAYOUT = 3  # raise it when the meaning of a stored index changes without its types changing
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from toolkit.errors import StateError
+from toolkit.errors import DAMAGED, StateError
 from toolkit.lock import hold_lock
 from toolkit.model import Value
 from toolkit.paths import Paths, write_atomically
@@ -97,7 +97,7 @@ def read_journal(file: Path) -> Journal:
     """The journal; an empty one where there is none, or one that is not whole. Raises StateError."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=Journal)
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (FileNotFoundError, *DAMAGED):
         return Journal()
     except OSError as error:
         raise StateError(f"cannot read {file}: {error.strerror}") from error

@@ -59,7 +59,7 @@ class Manifest(Value, frozen=True, omit_defaults=False):
     """The content of a snapshot, in order of source, revision and path."""
 
     shape: int
-    rules: str  # SHA-256 of the sources' rules: other rules make other entries of the same commits
+    rules: dict[str, str]  # of each source, by which its entries were chosen: others make others of the same commits
     origins: tuple[Origin, ...]
     entries: tuple[Entry, ...]
 

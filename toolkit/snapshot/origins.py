@@ -10,7 +10,7 @@ import msgspec
 from toolkit.config import SourceSettings
 from toolkit.errors import SourceError
 from toolkit.model import Engine, Source, Value
-from toolkit.revisions import match_tag, newest_tag
+from toolkit.revisions import explain_mismatch, match_tag, newest_tag
 from toolkit.snapshot.layout import Origin
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -70,9 +70,7 @@ def _resolve(
         return (_want(source, policy, tags[policy], f"refs/tags/{policy}", "this tag is set"),)
     if policy in heads:
         return (_want(source, policy.replace("/", "-"), heads[policy], f"refs/heads/{policy}", "this branch is set"),)
-    raise SourceError(
-        f"{source.name} has no revision {policy!r}", fix="give match, latest, a tag, a branch or a 40-digit commit"
-    )
+    raise SourceError(f"it has no revision {policy!r}", fix="give match, latest, a tag, a branch or a 40-digit commit")
 
 
 def _match(
@@ -84,7 +82,11 @@ def _match(
         return (_latest(source, heads, default, "no releases: the newest commit"),)
     installed = version(source.follows) if source.follows else ()
     fitting = match_tag(tags, installed, source.tags) if installed else None
-    chosen = [_want(source, newest, tags[newest], f"refs/tags/{newest}", "the newest release")]
+    why = "the newest release"
+    if source.follows and not fitting:
+        none = explain_mismatch(tags, installed, source.follows, source.tags) if installed else "it is not here"
+        why = f"{why}; none fits {source.follows}: {none}"
+    chosen = [_want(source, newest, tags[newest], f"refs/tags/{newest}", why)]
     if fitting and fitting != newest:
         why = f"the newest for {source.follows} {'.'.join(map(str, installed))}"
         chosen.append(_want(source, fitting, tags[fitting], f"refs/tags/{fitting}", why))
@@ -94,7 +96,7 @@ def _match(
 def _latest(source: Source, heads: Mapping[str, str], default: str, why: str) -> Wanted:
     commit = heads.get(default)
     if commit is None:
-        raise SourceError(f"{source.name} has no branch {default!r}", fix="set `revisions` to one that it has")
+        raise SourceError(f"it has no branch {default!r}", fix="set `revisions` to one that it has")
     return _want(source, commit[:SHORT], commit, f"refs/heads/{default}", why)
 
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from toolkit import __version__
-from toolkit.errors import StateError
+from toolkit.errors import DAMAGED, StateError
 from toolkit.paths import advise_writing, make_folder, write_atomically
 from toolkit.snapshot.layout import SHAPE, Manifest, Receipt, Snapshot, current_name
 from toolkit.snapshot.use import claim_snapshot, use_snapshot
@@ -190,7 +190,7 @@ def read_snapshot(root: Path, name: str) -> Snapshot | None:
     try:
         receipt = msgspec.json.decode((folder / "receipt.json").read_bytes(), type=Receipt)
         manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *DAMAGED):
         return None
     if receipt.id != name or name_snapshot(manifest) != name:
         return None

@@ -36,7 +36,7 @@ from toolkit.snapshot.store import (
 from toolkit.snapshot.tree import TreeRules, mend_tree, plant_tree
 from toolkit.sources.git_names import redact
 from toolkit.sources.git_process import stoppable_git
-from toolkit.sources.git_store import open_store
+from toolkit.sources.git_store import discard_others, open_store
 
 LONGEST_WAIT = 1.0  # seconds for the lock, after which what was asked before is asked again
 
@@ -102,16 +102,19 @@ def sync(paths: Paths, request: Request, progress: Progress) -> SyncReport:
         before = read_current(paths.snapshots, paths.current)
         if before and find_held(paths.hold, paths.current):
             return _stay_held(before, request, started)
-        # Revisions chosen by other rules are not taken over: the same commit has other entries then.
-        usable = before if before and before.manifest.rules == name_rules(request.sources) else None
-        outcomes = _sync_sources(paths, request, before, usable, progress)
+        outcomes = _sync_sources(paths, request, before, progress)
         reports = tuple(report for report, _ in outcomes)
         held = {origin: files for _, found in outcomes for origin, files in found.items()}
-        after = _build(paths, request, held, before, progress)
+        pairs = zip(request.sources, reports, strict=True)
+        rules = {source.name: _tell_rules(source, report, before) for source, report in pairs}
+        after = _build(paths, request, held, rules, before, progress)
         if after and request.tree:
             mend_tree(after, request.tree())
-        removed = collect_garbage(paths.snapshots, paths.current, request.keep) if after is not before else ()
-    empty = Manifest(shape=SHAPE, rules="", origins=(), entries=())
+        removed: tuple[str, ...] = ()
+        if after is not before:
+            removed = collect_garbage(paths.snapshots, paths.current, request.keep)
+            discard_others(paths.sources, tuple(rules))
+    empty = Manifest(shape=SHAPE, rules={}, origins=(), entries=())
     return SyncReport(
         snapshot=after.id if after else "",
         before=before.id if before else "",
@@ -137,18 +140,26 @@ def _stay_held(before: Snapshot, request: Request, started: float) -> SyncReport
     )
 
 
-def name_rules(sources: tuple[Source, ...]) -> str:
-    """A name for the rules by which files are chosen: other rules, another name."""
-    rules = tuple((one.name, one.tools, one.examples, one.man, one.parts, one.compiled, one.hints) for one in sources)
+def name_rules(source: Source) -> str:
+    """A name for the rules by which a source's files are chosen: other rules, another name."""
+    documents = (source.examples, source.man, source.parts, source.compiled)
+    rules = (source.tools, documents, source.hints, source.follows, source.tags)
     return hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()
 
 
+def _tell_rules(source: Source, report: SourceReport, before: Snapshot | None) -> str:
+    """The name of the rules by which the files that are held of a source now were chosen, perhaps long ago."""
+    if report.asked and not report.problem:
+        return name_rules(source)
+    return before.manifest.rules.get(source.name, "") if before else ""
+
+
 def _sync_sources(
-    paths: Paths, request: Request, before: Snapshot | None, usable: Snapshot | None, progress: Progress
+    paths: Paths, request: Request, before: Snapshot | None, progress: Progress
 ) -> list[tuple[SourceReport, dict[Origin, Collected]]]:
     """All sources, some at the same time. When we are interrupted, no git is left when this ends."""
     with stoppable_git() as stop, ThreadPoolExecutor(AT_ONCE + 1) as pool:
-        kept = pool.submit(reuse_origins, usable)  # while the servers answer: a file is read and hashed
+        kept = pool.submit(reuse_origins, before)  # while the servers answer: a file is read and hashed
         jobs = [pool.submit(_sync_source, paths, request, one, before, kept, progress) for one in request.sources]
         try:
             return [job.result() for job in jobs]
@@ -169,10 +180,11 @@ def _sync_source(
     started = time.monotonic()
     notes: list[str] = []
     if source.name not in request.asked:
-        return _stay(source, before, started)
+        return _stay(paths, request, source, before, started)
     try:
         wanted = _resolve(request, source, before, notes, progress)
-        held = kept.result()
+        # Revisions chosen by other rules are not taken over: the same commit has other entries then.
+        held = kept.result() if before and before.manifest.rules.get(source.name) == name_rules(source) else {}
         missing = tuple(one for one in wanted if one.origin not in held)
         found = {one.origin: held[one.origin] for one in wanted if one.origin in held}
         received = 0
@@ -186,7 +198,7 @@ def _sync_source(
                 request.fetched(files)
     except ToolkitError as error:
         progress(Step(source=source.name, phase=Phase.FAILED, text=error.what))
-        return _stay(source, before, started, error)
+        return _stay(paths, request, source, before, started, error)
     notes += [note for one in missing for note in found[one.origin].notes]
     phase, said = Phase.FETCHED if missing else Phase.NO_NEWS, ", ".join(one.revision for one in found)
     progress(Step(source=source.name, phase=phase, text=said, received=received))
@@ -203,21 +215,45 @@ def _sync_source(
 
 
 def _stay(
-    source: Source, before: Snapshot | None, started: float, error: ToolkitError | None = None
+    paths: Paths,
+    request: Request,
+    source: Source,
+    before: Snapshot | None,
+    started: float,
+    error: ToolkitError | None = None,
 ) -> tuple[SourceReport, dict[Origin, Collected]]:
     """A source that failed, or that was not asked, stays as it was."""
+    asked = error is not None
     kept = reuse_origins(before, source.name)
+    try:
+        kept |= _read_again(paths, request, source, before, kept)
+    except ToolkitError as lost:
+        error = error or lost
     report = SourceReport(
         source=source.name,
-        origins=tuple(kept),
+        origins=tuple(sorted(kept, key=lambda one: one.revision)),
         fetched=0,
         received=0,
         seconds=round(time.monotonic() - started, 3),
-        asked=error is not None,
+        asked=asked,
         problem=error.what if error else "",
         fix=error.fix if error else "",
     )
     return report, kept
+
+
+def _read_again(
+    paths: Paths, request: Request, source: Source, before: Snapshot | None, kept: Mapping[Origin, Collected]
+) -> dict[Origin, Collected]:
+    """What stays although a file of it is damaged: our copy of the repository has it, too. Raises SourceError."""
+    held = before.manifest.origins if before else ()
+    lost = tuple(one for one in held if one.source == source.name and one not in kept)
+    if not lost:
+        return {}
+    wanted = tuple(Wanted(origin=one, ref=_ref_of(one), why="") for one in lost)
+    return fetch_origins(
+        open_store(paths.sources / f"{source.name}.git"), source, wanted, seconds=request.seconds
+    ).files
 
 
 def _resolve(
@@ -264,6 +300,7 @@ def _build(
     paths: Paths,
     request: Request,
     held: Mapping[Origin, Collected],
+    rules: Mapping[str, str],
     before: Snapshot | None,
     progress: Progress,
 ) -> Snapshot | None:
@@ -271,10 +308,11 @@ def _build(
     if not held:
         return before
     entries = (entry for files in held.values() for entry in files.entries)
+    origins = tuple(sorted(held, key=lambda one: (one.source, one.revision)))
     manifest = Manifest(
         shape=SHAPE,
-        rules=name_rules(request.sources),
-        origins=tuple(sorted(held, key=lambda one: (one.source, one.revision))),
+        rules={one.source: rules[one.source] for one in origins},
+        origins=origins,
         entries=tuple(sorted(entries, key=lambda one: (one.source, one.revision, one.path))),
     )
     contents = {name: data for files in held.values() for name, data in files.contents.items()}

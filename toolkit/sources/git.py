@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Set
 from toolkit.errors import SourceError
 from toolkit.model import Value
 from toolkit.sources.git_access import REMOTE, reach_remote
-from toolkit.sources.git_blobs import Blob, find_sizes, read_blobs
+from toolkit.sources.git_blobs import LARGEST, Blob, find_sizes, read_blobs
 from toolkit.sources.git_errors import at_source, explain, is_refusal
 from toolkit.sources.git_names import check_commit, check_ref, redact, tidy
 from toolkit.sources.git_process import DEFAULT_LIMITS, GitLimits, Said, run_git
@@ -31,6 +31,8 @@ from toolkit.sources.git_tree import (
 ENDLESS = 2147483647  # git's own number for a depth without end; also undoes an earlier shallow fetch
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
 FILTER = ("--filter=blob:none",)
+# Bytes of files at one time, all of which are held in memory: a pack of 64 KB can hold gigabytes of empty lines.
+MOST_BYTES = 256 << 20
 
 
 class Place(Value, frozen=True):
@@ -217,6 +219,7 @@ def fetch_files(
         new = {entry.blob for entries in wanted for entry in entries} - blobs.keys()
         if new:
             sized = fetch_blobs(store, places, sorted(new), seconds=end - time.monotonic(), limits=limits)
+            _check_amount(places, (*(len(one.data) for one in blobs.values()), *sized.sizes.values()))
             read = {blob.id: blob for blob in read_blobs(store, sized.sizes)}
             received += sized.received
             blobs |= read
@@ -231,7 +234,20 @@ def fetch_files(
         )
         for wish, paths in zip(wishes, chosen, strict=True)
     )
+    # A blob counts as often as it becomes a file: behind thousands of names, or links, may be the same one.
+    _check_amount(places, (len(blobs[one.blob].data) for each in entries for one in each if one.blob in blobs))
     return Fetched(entries=entries, blobs=blobs, received=received)
+
+
+def _check_amount(places: tuple[Place, ...], sizes: Iterable[int]) -> None:
+    """Refuse what would fill the memory or the disk; what alone is too large to be taken does not count."""
+    total = sum(size for size in sizes if size <= LARGEST)
+    if total > MOST_BYTES:
+        raise SourceError(
+            f"the files to take of {_short(places)} have {total >> 20:,} MiB, and those of a source of tools have at "
+            f"most {MOST_BYTES >> 20} MiB",
+            fix="take out of its folders what is no tool; all tools of bcc have 2 MiB",
+        )
 
 
 def _leave_out(places: tuple[Place, ...], here: Set[str]) -> tuple[Place, ...]:

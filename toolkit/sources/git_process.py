@@ -237,7 +237,7 @@ def _execute(
     if problem:
         raise SourceError(
             f"git printed more than {limits.output_bytes >> 20} MiB and was stopped",
-            fix="this repository is too large to be a source of tools; name fewer folders, or leave it out",
+            fix="this repository is too large to be a source of tools; give its tools one of their own",
         )
     return Said(status, out, err.decode(errors="replace"))
 

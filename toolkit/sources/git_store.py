@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,19 @@ def discard_store(store: GitStore) -> None:
         aside = _aside(store.path, "old")
         store.path.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def discard_others(folder: Path, names: Collection[str]) -> None:
+    """Remove the stores in this folder that are of none of these sources, and what a crash left. Raises StateError."""
+    wanted = {f"{name}.git" for name in names}
+    try:
+        for path in folder.glob("*.git"):
+            if not path.name.startswith(".") and path.name not in wanted:
+                discard_store(GitStore(path))
+        for aside in folder.glob(".*.aside"):
+            shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        raise _unusable(folder, error) from error
 
 
 def _unusable(path: Path, error: OSError) -> StateError:

@@ -75,7 +75,7 @@ def read_tree(listing: bytes) -> tuple[TreeEntry, ...]:
     if len(lines) > MOST_ENTRIES:
         raise SourceError(
             f"there are more than {MOST_ENTRIES:,} files in its folders",
-            fix="name the folders that hold tools; a source of tools has some hundreds of files",
+            fix="give its tools a repository of their own; one of tools has some hundreds of files",
         )
     entries = tuple(_read_entry(line) for line in lines)
     clashing = _find_clashes([entry.path for entry in entries if not entry.problem])

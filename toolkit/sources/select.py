@@ -32,6 +32,7 @@ class Selection(Value, frozen=True):
     man: dict[str, str]
     texts: dict[str, str]  # C text of programs that others compile
     parts: tuple[str, ...]
+    hidden: dict[str, str]  # files that would be tools, each with the one that has its name already
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -57,11 +58,12 @@ def list_folders(source: Source) -> tuple[str, ...]:
 def select_files(source: Source, paths: tuple[str, ...]) -> Selection:
     """Apply a source's rules to the paths of a commit."""
     tools: dict[str, ToolFile] = {}
+    hidden: dict[str, str] = {}
     for rule in source.tools or BY_SUFFIX:
         for path in paths:
             tool = _take_tool(source, rule, PurePosixPath(path))
-            if tool is not None:
-                tools.setdefault(tool.stem, tool)
+            if tool is not None and tools.setdefault(tool.stem, tool).path != path:
+                hidden[path] = tools[tool.stem].path
     known = frozenset(paths)
     texts = _find_texts(source, known)
     chosen = {*(tool.path for tool in tools.values()), *texts}
@@ -73,6 +75,7 @@ def select_files(source: Source, paths: tuple[str, ...]) -> Selection:
         man=_find_documents(source.man, stems, known),
         texts=texts,
         parts=tuple(parts),
+        hidden=hidden,
     )
 
 
