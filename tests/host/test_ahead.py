@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from toolkit.host import ahead, load_facts, probe
 from toolkit.host.ahead import FactsAhead
 from toolkit.host.engines import Asked, Missing
 from toolkit.host.probe import Probed
-from toolkit.model import Engine, EngineFact
+from toolkit.model import Engine, EngineFact, Facts
 
 ENGINE = EngineFact(name=Engine.BPFTRACE, version="0.17.1", argv=("/usr/bin/bpftrace",))
 FACTS = msgspec.structs.replace(make_facts(), engines=(ENGINE,), missing_engines={"bcc": "it is not here"})
@@ -37,11 +37,12 @@ class Host:
             Engine.BCC: pool.submit(lambda: Missing("it is not here")),
         }
 
-    def probe(self, _: object, engines: Asked | None) -> Probed:
+    def probe(self, _: object, engines: Asked | None, kernel: Callable[[], Facts] | None) -> Probed:
         assert self.may_answer.wait(30)
         assert engines is not None
         assert engines[Engine.BPFTRACE].result() == ENGINE
-        return Probed(FACTS, settled=True)
+        assert kernel is not None
+        return Probed(kernel(), settled=True)
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
 def test_versions_are_known_before_the_other_facts(host: Host, tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as asking, ThreadPoolExecutor(2) as engines:
-        facts = FactsAhead(tmp_path / "facts.msgpack", asking, engines)
+        facts = FactsAhead(tmp_path / "facts.msgpack", asking, engines, lambda: FACTS)
         assert [facts.version(one) for one in (Engine.BPFTRACE, Engine.BCC)] == [(0, 17, 1), ()]
         host.may_answer.set()
         assert facts.result() == FACTS
@@ -66,7 +67,7 @@ def test_facts_that_are_kept_start_no_engine(host: Host, tmp_path: Path) -> None
     host.may_answer.set()
     for _ in range(2):
         with ThreadPoolExecutor(1) as asking, ThreadPoolExecutor(2) as engines:
-            facts = FactsAhead(tmp_path / "facts.msgpack", asking, engines)
+            facts = FactsAhead(tmp_path / "facts.msgpack", asking, engines, lambda: FACTS)
             assert facts.version(Engine.BPFTRACE) == (0, 17, 1)
             assert facts.result().engines == (ENGINE,)
     assert host.asked == 1
@@ -76,7 +77,7 @@ def test_facts_that_are_kept_start_no_engine(host: Host, tmp_path: Path) -> None
 def test_an_engine_that_is_slow_tonight_is_not_one_that_is_gone(host: Host) -> None:
     host.bpftrace = Missing("/usr/bin/bpftrace did not answer within 5 s", passing=True)
     with ThreadPoolExecutor(1) as asking, ThreadPoolExecutor(2) as engines:
-        facts = FactsAhead(None, asking, engines)
+        facts = FactsAhead(None, asking, engines, lambda: FACTS)
         with pytest.raises(ToolkitError, match="is not known: /usr/bin/bpftrace did not answer"):
             facts.version(Engine.BPFTRACE)
         host.may_answer.set()

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from toolkit.cli.reading import Catalog, list_texts
+from toolkit.cli.reading import Reading, list_texts
 from toolkit.cli.session import Session, join_session
 from toolkit.config import Settings
 from toolkit.host.ahead import FactsAhead
@@ -18,14 +18,14 @@ from toolkit.snapshot.collect import Collected
 
 @dataclass(frozen=True)
 class Ahead:
-    """Work that goes on in threads: some ask the host, one has tools read, one thing after the other."""
+    """Work that goes on in threads: some ask the host, one reads, or has read, one thing after the other."""
 
     paths: Paths
     settings: Settings
     facts: FactsAhead
     index: Future[Index]
-    reading: ThreadPoolExecutor
-    catalog: Catalog
+    reader: ThreadPoolExecutor
+    reading: Reading
 
     def session(self) -> Session:
         """Everything as it was before the sync. Raises ToolkitError."""
@@ -33,21 +33,22 @@ class Ahead:
 
     def read(self, files: Collected) -> None:
         """Have the tools among these files analysed, so that the catalog after the sync is built sooner."""
-        self.reading.submit(self.catalog.read, list_texts(files))
+        self.reader.submit(self.reading.read_tools, list_texts(files))
 
     def reload(self) -> Session:
         """Everything as it is after the sync. Raises ToolkitError."""
-        index = self.reading.submit(self.catalog.load).result()
+        index = self.reader.submit(self.reading.load_catalog).result()
         return join_session(self.paths, self.settings, index, self.facts.result())
 
 
 @contextmanager
-def load_ahead(paths: Paths, settings: Settings, catalog: Catalog) -> Iterator[Ahead]:
+def load_ahead(paths: Paths, settings: Settings, reading: Reading) -> Iterator[Ahead]:
     """Begin to load while the block runs; what was not begun when it ends is not done any more."""
-    asking, engines, reading = ThreadPoolExecutor(1), ThreadPoolExecutor(2), ThreadPoolExecutor(1)
+    reader, asking, engines = ThreadPoolExecutor(1), ThreadPoolExecutor(1), ThreadPoolExecutor(2)
     try:
-        facts = FactsAhead(paths.facts, asking, engines)
-        yield Ahead(paths, settings, facts, reading.submit(catalog.load), reading, catalog)
+        index = reader.submit(reading.load_catalog)
+        facts = FactsAhead(paths.facts, asking, engines, lambda: reader.submit(reading.probe_kernel).result())
+        yield Ahead(paths, settings, facts, index, reader, reading)
     finally:
-        for one in (asking, engines, reading):
+        for one in (reader, asking, engines):
             one.shutdown(cancel_futures=True)

@@ -14,7 +14,7 @@ import click
 
 from toolkit.cli.failing import fail_with_one
 from toolkit.cli.places import own_paths
-from toolkit.cli.reading import open_catalog
+from toolkit.cli.reading import open_reading
 from toolkit.cli.remembered import recall_settings, recall_sources
 from toolkit.config import Settings
 from toolkit.errors import UsageError
@@ -97,12 +97,12 @@ def command(
     ahead = () if pinned or find_held(paths.hold, paths.current) else asked
     with (
         _end_cleanly(paths),
-        open_catalog(paths) as tools,
+        open_reading(paths) as reading,
         ask_ahead(ahead, seconds=call.seconds) as answers,
     ):
         from toolkit.cli.sync_run import run_sync  # here, since loading it takes as long as half an answer
 
-        return run_sync(call, answers, tools)
+        return run_sync(call, answers, reading)
 
 
 def _choose_sources(sources: tuple[Source, ...], names: tuple[str, ...]) -> tuple[Source, ...]:

@@ -14,7 +14,7 @@ from toolkit.cli.ahead import Ahead, load_ahead
 from toolkit.cli.books import note_failure, note_report
 from toolkit.cli.narrate import say
 from toolkit.cli.progress import show_progress
-from toolkit.cli.reading import Catalog
+from toolkit.cli.reading import Reading
 from toolkit.cli.retention import retain_afterwards
 from toolkit.cli.session import Session
 from toolkit.cli.sync_report import Outcome, describe_problems, format_log, format_outcome, format_trials
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from toolkit.cli.sync import Call
 
 
-def run_sync(call: Call, answers: Answers, catalog: Catalog) -> int:
+def run_sync(call: Call, answers: Answers, reading: Reading) -> int:
     """Sync, write down how it went, and print it; gives the exit status."""
-    with retain_afterwards(call.paths, call.settings), load_ahead(call.paths, call.settings, catalog) as ahead:
+    with retain_afterwards(call.paths, call.settings), load_ahead(call.paths, call.settings, reading) as ahead:
         with note_failure(call.paths, call.settings, ahead.session):
             outcome, load = _sync(call, answers, ahead)
         asked = frozenset(one.name for one in call.asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from toolkit.versions import engine_version, parse_version
 
 
 class FactsAhead:
-    """Facts that are on their way. `asking` is for what waits for this host; `engines` for its engines, two threads."""
+    """Facts that are on their way. `asking` is for what waits for this host; `engines` for its engines, two threads.
 
-    def __init__(self, cache: Path | None, asking: Executor, engines: Executor) -> None:
+    What of them is not known yet and lies in the kernel, `kernel` finds out.
+    """
+
+    def __init__(self, cache: Path | None, asking: Executor, engines: Executor, kernel: Callable[[], Facts]) -> None:
         self._begun: Future[Facts | Asked] = asking.submit(_begin, cache, engines)
-        self._facts: Future[Facts] = asking.submit(self._finish, cache)
+        self._facts: Future[Facts] = asking.submit(self._finish, cache, kernel)
 
     def result(self) -> Facts:
         """All of them, once they are there."""
@@ -41,9 +45,9 @@ class FactsAhead:
             )
         return ()
 
-    def _finish(self, cache: Path | None) -> Facts:
+    def _finish(self, cache: Path | None, kernel: Callable[[], Facts]) -> Facts:
         begun = self._begun.result()
-        return begun if isinstance(begun, Facts) else find_facts(cache, begun)
+        return begun if isinstance(begun, Facts) else find_facts(cache, begun, kernel)
 
 
 def _begin(cache: Path | None, engines: Executor) -> Facts | Asked:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from mmap import PROT_READ, mmap
@@ -77,13 +78,13 @@ def recall_facts(cache: Path | None) -> Facts | None:
     return facts if held else None
 
 
-def find_facts(cache: Path | None, engines: Asked | None = None) -> Facts:
-    """Probe this host now, and keep the facts in the cache file; `engines` are those that were asked before."""
+def find_facts(cache: Path | None, engines: Asked | None = None, kernel: Callable[[], Facts] | None = None) -> Facts:
+    """Probe this host now, and keep the facts in the cache file; `engines` and `kernel` as `probe` takes them."""
     from toolkit.host.probe import probe  # here, because a cached answer needs none of what it imports
     from toolkit.host.tree import Tree
 
     now = fingerprint() if cache is not None else ""
-    probed = probe(Tree(), engines)
+    probed = probe(Tree(), engines, kernel)
     if cache is not None and probed.settled:
         _write(cache, pack(probed.facts, now))
     return probed.facts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -31,14 +32,17 @@ class Probed(NamedTuple):
     settled: bool
 
 
-def probe(tree: Tree, engines: Asked | None = None) -> Probed:
-    """Read and try everything; only the running host is tried and has engines, those that were asked or asks them."""
+def probe(tree: Tree, engines: Asked | None = None, kernel: Callable[[], Facts] | None = None) -> Probed:
+    """Read and try everything; only the running host is tried and has engines.
+
+    `engines` are those that were asked before, `kernel` finds out the rest where that is done elsewhere.
+    """
     if not tree.live:
         why = {str(engine): trials.NOT_LIVE for engine in Engine}
         return Probed(msgspec.structs.replace(probe_kernel(tree), missing_engines=why), settled=True)
     with ThreadPoolExecutor(max_workers=2) as pool:
         asked = engines or ask_engines(pool)
-        facts = probe_kernel(tree)
+        facts = kernel() if kernel else probe_kernel(tree)
         found: dict[Engine, EngineFact | Missing] = {
             **{engine: answer.result() for engine, answer in asked.items()},
             Engine.NATIVE: find_native(facts.release, facts.bpf),
