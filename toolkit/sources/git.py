@@ -55,7 +55,7 @@ def find_commits(store: GitStore, commits: Iterable[str]) -> frozenset[str]:
     if not store.has_packs():
         return frozenset()
     told = "".join(f"{one}^{{commit}}\n" for one in asked).encode()
-    said = run_git(("cat-file", "--batch-check"), stdin=told, seconds=30, repository=store.path)
+    said = run_git(("cat-file", "--batch-check"), stdin=told, seconds=30, repository=store.path, asks=True)
     complaints = [line for line in said.stderr.splitlines() if line.startswith(("error: ", "fatal: "))]
     if "expected commit type" in said.stderr:
         raise SourceError(f"{_name(asked)} is not a commit", fix="name a commit, or a tag of one")

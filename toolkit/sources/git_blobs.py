@@ -54,7 +54,7 @@ def find_sizes(store: GitStore, ids: Iterable[str], *, seconds: float = 60) -> d
     if not wanted or not store.has_packs():
         return dict.fromkeys(wanted)
     told = "".join(f"{one}\n" for one in wanted).encode()
-    said = run_git(("cat-file", "--batch-check"), stdin=told, seconds=seconds, repository=store.path)
+    said = run_git(("cat-file", "--batch-check"), stdin=told, seconds=seconds, repository=store.path, asks=True)
     lines = said.stdout.split(b"\n")[:-1]
     if not said.ok or len(lines) != len(wanted):
         raise damaged(store, tidy(said.stderr) or "git did not tell its sizes")
@@ -79,6 +79,7 @@ def _read_batch(store: GitStore, batch: list[str], sizes: Mapping[str, int], sec
         seconds=seconds,
         repository=store.path,
         limits=GitLimits(output_bytes=expected),
+        asks=True,
     )
     at = 0
     for blob in batch:

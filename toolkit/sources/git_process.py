@@ -11,9 +11,9 @@ value that comes from outside was checked by `git_names` and stands behind `--`.
 better. `prlimit` and `setpriv` of util-linux set the limits before git starts, without a preexec_fn, which could
 deadlock where sources are fetched in parallel by threads; setpriv ends git when we are killed.
 
-A command that only asks is started without GitPython, whose import takes longer than a server's answer: most nights
-have nothing to fetch. It is bounded alike, and its environment is built instead of scrubbed; what its limits are, it
-is told by us a moment after it started.
+A command that only asks, a server or a repository of ours, is started without GitPython, whose import takes longer than
+a server's answer: most nights have nothing to fetch. It is bounded alike, and its environment is built instead of
+scrubbed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,6 @@ OWN = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_CEILING_DIRECTORIES": "/",
 }
-DYING = ("--pdeathsig", "KILL")  # setpriv's, for what it starts: git goes with us
 NOWHERE = Path("/nonexistent")  # for a command that needs no repository and must not find one
 SSH = "ssh -o BatchMode=yes"  # an unknown host key or a passphrase is an error, not a question that nobody answers
 CONFIG = (
@@ -267,16 +266,11 @@ def _start_asking(
     programs: Programs, arguments: tuple[str, ...], environ: Mapping[str, str], told: BinaryIO, limits: GitLimits
 ) -> Started:
     passed = {name: value for name, value in os.environ.items() if name in PASSED}
-    argv = [programs.setpriv, *DYING, *_write_command(programs, arguments)]
+    argv = [*_bounds(programs, limits), *_write_command(programs, arguments)]
     try:
-        process = start_command(argv, stdin=told, environ={"GIT_SSH_COMMAND": SSH, **passed, **environ})
+        return Started(start_command(argv, stdin=told, environ={"GIT_SSH_COMMAND": SSH, **passed, **environ}))
     except OSError as error:
         raise _unstarted(str(error.strerror)) from error
-    # prlimit(1) would be one more program to load. What runs by now is setpriv, long before anybody is asked.
-    for _, what, most in _list_bounds(limits):
-        with contextlib.suppress(ProcessLookupError):  # it ended
-            resource.prlimit(process.pid, what, (most, most))
-    return Started(process)
 
 
 def _write_command(programs: Programs, arguments: tuple[str, ...]) -> list[str]:
@@ -327,23 +321,18 @@ def _late(seconds: float) -> SourceError:
 
 def _bounds(programs: Programs, limits: GitLimits) -> list[str]:
     return [
-        *(programs.setpriv, *DYING),
-        *(programs.prlimit, *(f"--{name}={most}" for name, _, most in _list_bounds(limits))),
+        *(programs.setpriv, "--pdeathsig", "KILL"),
+        programs.prlimit,
+        f"--fsize={_allowed(resource.RLIMIT_FSIZE, limits.file_bytes)}",
+        f"--data={_allowed(resource.RLIMIT_DATA, limits.memory_bytes)}",
+        "--core=0",
     ]
 
 
-def _list_bounds(limits: GitLimits) -> list[tuple[str, int, int]]:
-    """Each bound: prlimit's name for it, its number, and how much, which is no more than we may have ourselves."""
-    wanted = (
-        ("fsize", resource.RLIMIT_FSIZE, limits.file_bytes),
-        ("data", resource.RLIMIT_DATA, limits.memory_bytes),
-        ("core", resource.RLIMIT_CORE, 0),
-    )
-    ours = {what: resource.getrlimit(what)[1] for _, what, _ in wanted}
-    return [
-        (name, what, most if ours[what] == resource.RLIM_INFINITY else min(most, ours[what]))
-        for name, what, most in wanted
-    ]
+def _allowed(what: int, most: int) -> int:
+    """A limit that is no higher than ours, which only some may raise."""
+    ours = resource.getrlimit(what)[1]
+    return most if ours == resource.RLIM_INFINITY else min(most, ours)
 
 
 def _scrub(programs: Programs, environ: Mapping[str, str]) -> list[str]:

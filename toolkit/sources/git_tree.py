@@ -59,7 +59,7 @@ def list_tree(store: GitStore, commit: str, folders: Iterable[str], *, seconds: 
     """
     wanted = tuple(folder for folder in map(check_folder, folders) if folder)
     arguments = ("ls-tree", "-r", "-z", "--full-tree", check_commit(commit), "--", *wanted)
-    said = run_git(arguments, seconds=seconds, repository=store.path, limits=LISTING)
+    said = run_git(arguments, seconds=seconds, repository=store.path, limits=LISTING, asks=True)
     if not said.ok:
         raise SourceError(
             f"commit {commit} is not whole in {store.path}: {tidy(said.stderr)}",
