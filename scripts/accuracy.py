@@ -21,6 +21,7 @@ from scripts.bench.upstreams import find_mirror, list_upstreams
 from scripts.kernel_matrix.roots import prepare_suite, read_versions
 from scripts.kernel_matrix.table import CACHE, find_root, read_table
 from toolkit.analysis import analyze
+from toolkit.analysis.parts import read_parts
 from toolkit.catalog.load import load_troubles
 from toolkit.compat import judge
 from toolkit.host.capture import read_capture
@@ -135,7 +136,8 @@ def compare(truth: Path, place: Place, troubles: tuple[Trouble, ...]) -> tuple[S
 
 def predict(found: Found, facts: Facts, place: Place, troubles: tuple[Trouble, ...]) -> tuple[Verdict, Verdict]:
     """The verdict on a file, and the one without what is known of its troubles."""
-    read = analyze(found.engine, Path(found.path).read_bytes(), found.stem)
+    data = Path(found.path).read_bytes()
+    read = analyze(found.engine, data, found.stem, read_parts(found.engine, data, found.path, str(place.root)))
     variant = Variant(tool=found.stem, found=found, analysis=read, troubles=find_troubles(troubles, found))
     looked = look_up(list_needs(variant), Tree(place.root), place.cache / f"looked-{place.root.name}")
     here = msgspec.structs.replace(facts, looked=looked)

@@ -146,7 +146,7 @@ def _is_untold(requirement: Requirement, facts: Facts) -> bool:
 
 def _name_ways(requirement: Requirement, facts: Facts) -> str:
     ways = (need for need in requirement.any_of if need.kind in LOOKED_KINDS and str(need) not in facts.looked)
-    return " or ".join(need.name for need in ways)
+    return " or ".join(need.name.removeprefix(":") for need in ways)
 
 
 def _rank(cell: Cell) -> tuple[object, ...]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import msgspec
 
 from toolkit import analysis
+from toolkit.analysis import NO_PARTS
+from toolkit.analysis.parts import read_parts
 from toolkit.catalog.guess import guess_category
 from toolkit.catalog.load import Curated
 from toolkit.model import Analysis, Engine, Found, Index, Risk, Tool, Variant
@@ -17,7 +19,7 @@ from toolkit.outside import find_outside
 from toolkit.troubles import find_troubles
 from toolkit.trust import read_trusted
 
-Analyser = Callable[[Engine, bytes, str], Analysis]
+Analyser = Callable[[Engine, bytes, str, Mapping[str, bytes]], Analysis]
 _INTERPRETER = re.compile(rb"\A#! ?/[\w./ -]{1,100}\n")
 
 
@@ -78,13 +80,16 @@ class Reader:
         """Take over earlier analyses, by `analysis_key` of the whole file."""
         self._known |= known
 
-    def read(self, engine: Engine, stem: str, data: bytes, sha256: str) -> Analysis:
-        """The analysis of these bytes, which have this SHA-256."""
+    def read(
+        self, engine: Engine, stem: str, data: bytes, sha256: str, parts: Mapping[str, bytes] = NO_PARTS
+    ) -> Analysis:
+        """The analysis of these bytes, which have this SHA-256; what has parts is more than its own bytes."""
         text = hide_interpreter(data)
         key = analysis_key(engine, stem, sha256 if text is data else hashlib.sha256(text).hexdigest())
+        key += "".join(f" {name}:{hashlib.sha256(part).hexdigest()}" for name, part in parts.items())
         if key not in self._read:
-            known = self._known.get(analysis_key(engine, stem, sha256))
-            self._read[key] = known or self._analyse(engine, text, stem)
+            known = None if parts else self._known.get(analysis_key(engine, stem, sha256))
+            self._read[key] = known or self._analyse(engine, text, stem, parts)
         return self._read[key]
 
 
@@ -103,7 +108,7 @@ def _take_file(one: Found, names: dict[str, str], reader: Reader) -> Variant | U
     except OSError as error:
         return Unreadable(one.path, error.strerror or str(error))
     sha256 = hashlib.sha256(data).hexdigest()
-    read = reader.read(one.engine, one.stem, data, sha256)
+    read = reader.read(one.engine, one.stem, data, sha256, read_parts(one.engine, data, one.path))
     tool = names.get(one.stem, one.stem)
     return Variant(tool=tool, found=one, analysis=read, sha256=sha256, distrust=distrust)
 

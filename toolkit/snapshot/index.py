@@ -88,11 +88,13 @@ def _build(paths: Paths, stored: Stored | None, reader: Reader | None) -> Index:
     if stored and _same_code(stored, data):
         with suppress(*DAMAGED):
             earlier = _unpack(stored).variants
-            reader.learn({analysis_key(one.engine, one.found.stem, one.sha256): one.analysis for one in earlier})
+            whole = (one for one in earlier if not one.analysis.parts)
+            reader.learn({analysis_key(one.engine, one.found.stem, one.sha256): one.analysis for one in whole})
     with use_current(paths.snapshots, paths.current) as snapshot:
         synced = discover_snapshot(snapshot) if snapshot else ()
         found = (*document_packages(local, snapshot, curated.sources), *synced)
         index = build_index(curated, found, reader)
+    stamps += _stamp_parts(index, {one.path for one in local})
     built = Stored(
         written_by=_writer(),
         state=str(paths.state),
@@ -106,6 +108,14 @@ def _build(paths: Paths, stored: Stored | None, reader: Reader | None) -> Index:
         # A full disk or a read-only state costs the next start its speed, not this one its answer.
         return index
     return index
+
+
+def _stamp_parts(index: Index, paths: set[str]) -> list[Stamp]:
+    """The stamps of what the files at these paths compile and do not hold themselves."""
+    from toolkit.analysis.parts import locate_part
+
+    found = (one for one in index.variants if one.analysis.parts and one.found.path in paths)
+    return [take_stamp(locate_part(one.found.path, name)) for one in found for name in one.analysis.parts]
 
 
 def _own_files(data: Path) -> tuple[Path, ...]:
