@@ -28,7 +28,7 @@ from toolkit.host.capture import read_capture
 from toolkit.host.looked import look_up
 from toolkit.host.tree import Tree
 from toolkit.model import Engine, EngineFact, Facts, Found, Trouble, Variant, Verdict
-from toolkit.outside import list_needs
+from toolkit.outside import find_outside
 from toolkit.paths import data_folder
 from toolkit.sources.registry import PACKAGES
 from toolkit.troubles import find_troubles
@@ -139,7 +139,7 @@ def predict(found: Found, facts: Facts, place: Place, troubles: tuple[Trouble, .
     data = Path(found.path).read_bytes()
     read = analyze(found.engine, data, found.stem, read_parts(found.engine, data, found.path, str(place.root)))
     variant = Variant(tool=found.stem, found=found, analysis=read, troubles=find_troubles(troubles, found))
-    looked = look_up(list_needs(variant), Tree(place.root), place.cache / f"looked-{place.root.name}")
+    looked = look_up(find_outside((variant,)), Tree(place.root), place.cache / f"looked-{place.root.name}")
     here = msgspec.structs.replace(facts, looked=looked)
     return judge(variant, here), judge(msgspec.structs.replace(variant, troubles=()), here)
 

@@ -11,7 +11,7 @@ from toolkit.model import LOOKED_KINDS, Facts, Need, NeedKind, Variant
 
 def find_outside(variants: Iterable[Variant]) -> tuple[Need, ...]:
     """What variants need outside of the kernel, each need once."""
-    needs = (need for variant in variants for need in list_needs(variant))
+    needs = (need for variant in variants for need in _list_needs(variant))
     return tuple(dict.fromkeys(need for need in needs if need.kind in LOOKED_KINDS and _is_looked_up(need)))
 
 
@@ -21,7 +21,7 @@ def _is_looked_up(need: Need) -> bool:
     return not chosen and (need.kind is not NeedKind.PLATFORM or need.name not in MACHINES)
 
 
-def list_needs(variant: Variant) -> Iterator[Need]:
+def _list_needs(variant: Variant) -> Iterator[Need]:
     """Every need that a verdict on a variant asks of: those of its requirements, and of its known troubles."""
     for requirement in variant.analysis.requirements:
         yield from requirement.any_of
