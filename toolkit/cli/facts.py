@@ -13,7 +13,9 @@ import msgspec
 
 from toolkit.cli import render
 from toolkit.cli.engines import parse_engines
+from toolkit.cli.narrate import say
 from toolkit.cli.places import own_paths
+from toolkit.compat import find_missing_rights
 from toolkit.errors import StateError, UsageError
 from toolkit.host import load_facts
 from toolkit.host.cache import BIG
@@ -140,7 +142,9 @@ def _export(facts: Facts, target: str) -> None:
             raise StateError(f"cannot write to stdout: {error.strerror}") from error
         return
     write_facts(facts, Path(target))
-    click.echo(f"toolkit: the facts of kernel {facts.release} are in {target}", err=True)
+    say(f"the facts of kernel {facts.release} are in {target}")
+    if find_missing_rights(facts):
+        say("they are those of a user who may not load BPF programs: all is blocked there", "take them as root")
 
 
 # --- For people ---------------------------------------------------------------------------------------------------
