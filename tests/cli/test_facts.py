@@ -72,6 +72,14 @@ def test_captures_become_facts_with_other_engines(toolkit: Toolkit, tmp_path: Pa
     assert "not known" in shown
 
 
+def test_facts_of_a_user_without_rights_are_said_to_be_so(toolkit: Toolkit, tmp_path: Path) -> None:
+    folder = make_captures(tmp_path / "captures")
+    export = ("facts", "--from", str(folder), "--export", str(tmp_path / "prod.json"))
+    assert "may not load BPF programs" not in toolkit(*export).stderr
+    (folder / "caps.txt").write_text("CapEff:\t0000000000000000\n")
+    assert "those of a user who may not load BPF programs" in toolkit(*export).stderr
+
+
 def test_a_root_is_where_programs_are_looked_for(toolkit: Toolkit, tmp_path: Path) -> None:
     document = json.loads(toolkit("facts", "--root", str(tmp_path), "--json").stdout)
     assert not any(answer for need, answer in document["looked"].items() if need.startswith("program:"))
