@@ -121,6 +121,7 @@ def compare(truth: Path, place: Place, troubles: tuple[Trouble, ...]) -> tuple[S
             Outcome(
                 kernel=kernel,
                 engines=engines,
+                release=facts.release,
                 engine=str(found.engine),
                 file=f"{line.source.partition(':')[2].partition('@')[0]}/{Path(found.path).name}",
                 truth=line.verdict,
