@@ -111,6 +111,16 @@ def _attached(method: str, given: tuple[Value, ...], by_name: dict[str, Value]) 
         yield (Need(kind=NeedKind.NETWORK, name=_NETWORK[method]),)
 
 
+def enable_probe(file: Value, given: tuple[Value, ...], by_name: dict[str, Value], seen: Seen) -> None:
+    """`USDT(path=…).enable_probe(…)`; of a process that is chosen at run time, the file is not known."""
+    probe = as_text(by_name.get("probe", given[0] if given else UNKNOWN))
+    known = isinstance(file, str) and HOLE not in file
+    name = "" if HOLE in probe or not probe else f"{file if known else ''}:{probe}"
+    seen.attached.append((Need(kind=NeedKind.USDT, name=name),))
+    if seen.trying:
+        seen.tried.append(seen.attached[-1])
+
+
 def _by_name_or_pattern(
     kind: NeedKind, keyword: str, given: tuple[Value, ...], by_name: dict[str, Value]
 ) -> Iterator[Alternatives]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from toolkit.analysis.bcc_calls import Seen, call_method, compile_text, open_part
+from toolkit.analysis.bcc_calls import Seen, call_method, compile_text, enable_probe, open_part
 from toolkit.analysis.bcc_nodes import dotted
 from toolkit.analysis.bcc_options import DECLARING, declare, dest_of
 from toolkit.analysis.bcc_values import (
@@ -200,6 +200,7 @@ class Expressions:
             return as_text(given[0])  # a file is what it is called: enough to know /proc/kallsyms
         elif name == "USDT":
             self.seen.attached.append((Need(kind=NeedKind.USDT),))
+            return by_name.get("path", UNKNOWN)  # as with a file: it is what is traced
         elif name in ("ArgumentParser", "OptionParser"):
             return Options()
         elif name in ("str", "bytes") and given and isinstance(given[0], (str, int)):
@@ -220,6 +221,9 @@ class Expressions:
     def _call_method(self, node: ast.Attribute, given: tuple[Value, ...], by_name: dict[str, Value]) -> Value:
         owner = self.value(node.value)
         method = node.attr
+        if method == "enable_probe":  # enable_probe_or_bail is for tools that know many languages, and use one
+            enable_probe(owner, given, by_name, self.seen)
+            return UNKNOWN
         if isinstance(owner, str) and method == "read":
             return self.parts.get(owner, UNKNOWN)
         if isinstance(owner, str):
