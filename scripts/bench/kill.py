@@ -26,7 +26,7 @@ from toolkit.snapshot.index import load_index
 MOMENTS = 200
 STRETCH = 10  # moments until the course is measured again
 STRIDE = 83  # has no divisor in common with the moments, so that each comes once
-TRIES = 10  # to stop one that ended before its moment came
+EARLIER = 0.97  # where one ended before its moment came
 MANY, FEW = 200, 5  # tools of the repository: with many, building is a good part of the course
 SYNC = ("sync", "--quiet", "acme")
 
@@ -143,10 +143,10 @@ def _stop_at_moments(host: Host) -> None:
             courses.append(host.time_sync())
         # Not in order: what the machine does meanwhile, and packs that add up, shall not fall on the same moments.
         share = (number * STRIDE % MOMENTS + 0.5) / MOMENTS
-        for _ in range(TRIES):
-            if host.stop_sync((TOOLKIT, *SYNC), median(courses[-3:]) * share):
-                break
+        moment = median(courses[-3:]) * share
+        while not host.stop_sync((TOOLKIT, *SYNC), moment):
             late += 1
+            moment *= EARLIER  # of the last moments few are met: a course is now shorter, now longer
     course = f"a course of {min(courses) * 1000:.0f} to {max(courses) * 1000:.0f} ms; {late} came too late"
     host.print_result(f"stopped at {MOMENTS} moments spread over the course", course)
 

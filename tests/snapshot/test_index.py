@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from tests.snapshot.test_store import make_manifest
+from tests.test_house import PACKAGE, find_imports
 from toolkit.errors import CannotRun, StateError
 from toolkit.launch.guard import check_file
 from toolkit.model import Found, Index
-from toolkit.paths import Paths
+from toolkit.paths import Paths, data_folder
 from toolkit.snapshot import index as module
 from toolkit.snapshot.found import discover_snapshot
 from toolkit.snapshot.index import load_index
@@ -184,3 +185,11 @@ def test_a_snapshot_that_comes_while_the_index_is_built_is_noticed_next_time(
         while_building.setattr("toolkit.snapshot.found.discover_snapshot", discover_then_swap)
         assert read_synced(load_index(paths)) == ["BEGIN {}"]
     assert read_synced(load_index(paths)) == ["END {}"]
+
+
+def test_all_code_that_says_what_a_variant_needs_is_stamped() -> None:
+    """Otherwise an index of before would be taken for one that this code made."""
+    stamped = {path for path in module._own_files(data_folder()) if path.suffix == ".py"}
+    used = {imported for path in (PACKAGE / "analysis").glob("*.py") for _, imported in find_imports(path)}
+    files = {PACKAGE / f"{name.replace('.', '/')}.py" for name in used if name != "analysis"}
+    assert files - stamped == set()
