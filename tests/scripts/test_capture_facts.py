@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import ROOT
 from toolkit.cli.facts import GROUPS
-from toolkit.host import probe_facts
+from toolkit.host import places, probe_facts
 from toolkit.host.capture import look_up_captured, read_capture
 from toolkit.host.looked import look_up
 from toolkit.model import Facts, Need, NeedKind
@@ -104,6 +104,13 @@ def test_kinds_of_programs_and_engines_are_what_the_host_says(both: tuple[Facts,
 @pytest.mark.root
 def test_what_lies_outside_of_the_kernel_is_what_is_found_here(captures: Path) -> None:
     assert look_up_captured(NEEDS, captures) == look_up(NEEDS)
+
+
+@pytest.mark.root
+def test_every_switch_that_decides_is_taken(captures: Path) -> None:
+    taken = {line.partition("=")[0] for line in (captures / "sysctl.txt").read_text().splitlines()}
+    switches = (places.FTRACE_SWITCH, *(f"{places.SYSCTLS}/{one}" for one in places.RESTRICTIONS))
+    assert taken == {switch.removeprefix("/proc/sys/").replace("/", ".") for switch in switches}
 
 
 @pytest.mark.root

@@ -200,7 +200,7 @@ class Expressions:
             return as_text(given[0])  # a file is what it is called: enough to know /proc/kallsyms
         elif name == "USDT":
             self.seen.attached.append((Need(kind=NeedKind.USDT),))
-            return by_name.get("path", UNKNOWN)  # as with a file: it is what is traced
+            return by_name.get("path", given[1] if len(given) > 1 else UNKNOWN)  # as with a file: it is what is traced
         elif name in ("ArgumentParser", "OptionParser"):
             return Options()
         elif name in ("str", "bytes") and given and isinstance(given[0], (str, int)):

@@ -125,7 +125,10 @@ def _own_files(data: Path) -> tuple[Path, ...]:
     return (
         *(data / name for name in ("categories.yaml", "sources.yaml", "known.yaml", "tools")),
         *sorted((data / "tools").glob("*.yaml")),
-        *(package / f"{name}.py" for name in ("model", "troubles", "answers", "kernels", "options", "outside", "trust")),
+        *(
+            package / f"{name}.py"
+            for name in ("model", "troubles", "answers", "kernels", "options", "outside", "trust")
+        ),
         *(path for folder in code for path in sorted(folder.glob("*.py"))),
     )
 
