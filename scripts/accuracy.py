@@ -21,13 +21,14 @@ from scripts.bench.upstreams import find_mirror, list_upstreams
 from scripts.kernel_matrix.roots import prepare_suite, read_versions
 from scripts.kernel_matrix.table import CACHE, find_root, read_table
 from toolkit.analysis import analyze
+from toolkit.analysis.parts import read_parts
 from toolkit.catalog.load import load_troubles
 from toolkit.compat import judge
 from toolkit.host.capture import read_capture
 from toolkit.host.looked import look_up
 from toolkit.host.tree import Tree
 from toolkit.model import Engine, EngineFact, Facts, Found, Trouble, Variant, Verdict
-from toolkit.outside import list_needs
+from toolkit.outside import find_outside
 from toolkit.paths import data_folder
 from toolkit.sources.registry import PACKAGES
 from toolkit.troubles import find_troubles
@@ -120,6 +121,7 @@ def compare(truth: Path, place: Place, troubles: tuple[Trouble, ...]) -> tuple[S
             Outcome(
                 kernel=kernel,
                 engines=engines,
+                release=facts.release,
                 engine=str(found.engine),
                 file=f"{line.source.partition(':')[2].partition('@')[0]}/{Path(found.path).name}",
                 truth=line.verdict,
@@ -135,9 +137,10 @@ def compare(truth: Path, place: Place, troubles: tuple[Trouble, ...]) -> tuple[S
 
 def predict(found: Found, facts: Facts, place: Place, troubles: tuple[Trouble, ...]) -> tuple[Verdict, Verdict]:
     """The verdict on a file, and the one without what is known of its troubles."""
-    read = analyze(found.engine, Path(found.path).read_bytes(), found.stem)
+    data = Path(found.path).read_bytes()
+    read = analyze(found.engine, data, found.stem, read_parts(found.engine, data, found.path, str(place.root)))
     variant = Variant(tool=found.stem, found=found, analysis=read, troubles=find_troubles(troubles, found))
-    looked = look_up(list_needs(variant), Tree(place.root), place.cache / f"looked-{place.root.name}")
+    looked = look_up(find_outside((variant,)), Tree(place.root), place.cache / f"looked-{place.root.name}")
     here = msgspec.structs.replace(facts, looked=looked)
     return judge(variant, here), judge(msgspec.structs.replace(variant, troubles=()), here)
 

@@ -21,6 +21,7 @@ class Outcome:
     truth: str
     said: str
     bare: str  # what was said without known.yaml
+    release: str = ""  # of the kernel: two folders may hold truth of one name
     cause: str = ""  # of the truth
     why: str = ""  # the prediction's reasons
 
@@ -64,11 +65,11 @@ def write_matrix(matrix: Counter[tuple[str, str]]) -> list[str]:
 
 def write_report(sets: tuple[Set, ...], outcomes: tuple[Outcome, ...]) -> str:
     """The whole page."""
-    by_set = {(one.kernel, one.engines): tuple(o for o in outcomes if _is_of(o, one)) for one in sets}
-    lines = [HEAD, *_write_overview(sets, by_set), "", "## All together", "", *write_matrix(count(outcomes))]
+    by_set = {one: tuple(outcome for outcome in outcomes if _is_of(outcome, one)) for one in sets}
+    lines = [HEAD, *_write_overview(by_set), "", "## All together", "", *write_matrix(count(outcomes))]
     for one in sets:
         lines += ["", f"## {one.kernel}, {one.engines}", "", f"Kernel {_shorten(one.release)}; {one.versions}.", ""]
-        lines += write_matrix(count(by_set[one.kernel, one.engines]))
+        lines += write_matrix(count(by_set[one]))
         left = ", ".join(f"{number} {reason}" for reason, number in one.left_out)
         lines += ["", f"Not compared: {left}."] if left else []
     return "\n".join([*lines, *_write_misses(outcomes)]) + "\n"
@@ -80,7 +81,7 @@ def _shorten(release: str) -> str:
 
 
 def _is_of(outcome: Outcome, one: Set) -> bool:
-    return (outcome.kernel, outcome.engines) == (one.kernel, one.engines)
+    return (outcome.kernel, outcome.engines, outcome.release) == (one.kernel, one.engines, one.release)
 
 
 HEAD = """# Accuracy
@@ -97,13 +98,13 @@ and headers, where fentry is refused. Engines called debian12 are those of Debia
 """
 
 
-def _write_overview(sets: tuple[Set, ...], by_set: dict[tuple[str, str], tuple[Outcome, ...]]) -> list[str]:
+def _write_overview(by_set: dict[Set, tuple[Outcome, ...]]) -> list[str]:
     lines = [
         "| kernel | engines | variants | agreement | without known.yaml | said runs, did not |",
         "|---|---|---|---|---|---|",
     ]
     every = tuple(outcome for outcomes in by_set.values() for outcome in outcomes)
-    rows = [(one.kernel, one.engines, by_set[one.kernel, one.engines]) for one in sets]
+    rows = [(one.kernel, one.engines, outcomes) for one, outcomes in by_set.items()]
     rows += [
         ("all", f"{engine} tools alone", tuple(one for one in every if one.engine == engine))
         for engine in sorted({one.engine for one in every})

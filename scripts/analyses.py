@@ -7,11 +7,11 @@ roots that are named. Made anew after a change of the code that reads them, and 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from scripts.bench.measure import TOOLKIT
@@ -20,7 +20,7 @@ from toolkit.analysis import analyze
 from toolkit.catalog.load import Curated, load_curated
 from toolkit.model import Analysis, Engine
 from toolkit.paths import Paths, data_folder, find_paths
-from toolkit.snapshot.build import Reader, analysis_key, build_index
+from toolkit.snapshot.build import Reader, analysis_key, build_index, hash_text
 from toolkit.snapshot.index import load_index
 from toolkit.snapshot.pins import load_pins
 from toolkit.snapshot.shipped import find_file, load_shipped, write_shipped
@@ -56,11 +56,11 @@ class Notes:
         self._curated = {name for tool in curated.tools for name in (tool.name, *tool.aliases)}
         self.made: dict[str, Analysis] = {}
 
-    def analyze(self, engine: Engine, data: bytes, stem: str) -> Analysis:
+    def analyze(self, engine: Engine, data: bytes, stem: str, parts: Mapping[str, bytes]) -> Analysis:
         """The analysis of a text, whose interpreter the reader has hidden."""
-        made = analyze(engine, data, stem)
+        made = analyze(engine, data, stem, parts)
         if stem in self._curated and not made.problem:
-            self.made[analysis_key(engine, stem, hashlib.sha256(data).hexdigest())] = made
+            self.made[analysis_key(engine, stem, hash_text(data), parts)] = made
         return made
 
 

@@ -10,6 +10,7 @@ from toolkit.answers import DECIDERS
 from toolkit.compat import judge
 from toolkit.mending import FORBIDDEN_FIX, KPROBES_FIX, OTHER_RELEASE
 from toolkit.model import Analysis, Engine, EngineFact, Fact, Facts, NeedKind, Status, Variant, Verdict
+from toolkit.outside import find_outside
 from toolkit.versions import parse_version
 
 
@@ -394,6 +395,15 @@ def test_a_program_of_which_the_probes_are_chosen_at_run_time() -> None:
     assert (verdict.status, verdict.blind) == (Status.PARTIAL, True)
     assert verdict.reasons[0].text == "there is no program or library python"
     assert judge(variant, make_facts(looked={"usdt:python": True})).status is Status.RUNS
+
+
+def test_a_function_in_a_program_that_is_chosen_at_run_time() -> None:
+    variant = make_variant("bcc/deadlock", requirement("uprobe::pthread_mutex_lock"))
+    verdict = judge(variant, make_facts())
+    assert verdict.status is Status.UNKNOWN
+    assert "function pthread_mutex_lock in what its arguments choose" in verdict.reasons[0].text
+    assert "bpftrace -l" in verdict.reasons[0].fix
+    assert find_outside((variant, make_variant("bcc/x", requirement("platform:x86_64")))) == ()
 
 
 def test_what_is_for_other_machines() -> None:

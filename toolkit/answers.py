@@ -10,7 +10,7 @@ import fnmatch
 from collections.abc import Callable, Set
 
 from toolkit.answer import MET, WILDCARD, Answer, in_set, match_any
-from toolkit.kernels import feature_fix, kind_fix
+from toolkit.kernels import PROCESSOR_PMUS, feature_fix, kind_fix
 from toolkit.mending import (
     COUNTERS_FIX,
     FORBIDDEN_FIX,
@@ -93,8 +93,7 @@ def _tp_btf(need: Need, facts: Facts) -> Answer:
 
 def _kprobe(need: Need, facts: Facts) -> Answer:
     if facts.kprobes.value is False:
-        unset = facts.config.value is not None and facts.config.value.get("CONFIG_KPROBES", "n") != "y"
-        if unset:
+        if is_unset("CONFIG_KPROBES", facts):
             return Answer(False, "no kprobes in this kernel (CONFIG_KPROBES is not set)", KPROBES_FIX)
         return Answer(False, f"kprobes cannot be attached here ({facts.kprobes.origin})", FORBIDDEN_FIX)
     if facts.kprobes.value is None:
@@ -181,8 +180,7 @@ def _perf_event(need: Need, facts: Facts) -> Answer:
         return _counter(event, facts.counters)
     if facts.pmus.value is None:
         return Answer(None, facts.pmus.unknown)
-    # The processor's PMU is called cpu, or cpu_core and cpu_atom on hybrids, armv8_pmuv3_0 and kin on Arm.
-    if any(one.startswith(("cpu", "armv", "apple_")) for one in facts.pmus.value):
+    if any(one.startswith(PROCESSOR_PMUS) for one in facts.pmus.value):
         return MET
     return Answer(False, NO_COUNTERS, COUNTERS_FIX)
 
@@ -267,7 +265,7 @@ SECTIONS = {
 def _btf(need: Need, facts: Facts) -> Answer:
     if facts.btf.known:
         return MET
-    return Answer(False, facts.btf.unknown, "boot a kernel with CONFIG_DEBUG_INFO_BTF=y")
+    return Answer(False, facts.btf.unknown, set_fix("CONFIG_DEBUG_INFO_BTF"))
 
 
 def _headers(need: Need, facts: Facts) -> Answer:

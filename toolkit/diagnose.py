@@ -7,8 +7,10 @@ from enum import StrEnum
 from toolkit.answers import answer_need, find_loadable
 from toolkit.compat import find_missing_rights
 from toolkit.distributions import install_command
+from toolkit.kernels import PROCESSOR_PMUS
 from toolkit.mending import TRACEFS_FIX, header_fix
 from toolkit.model import ATTACH_KINDS, Engine, Facts, Index, Value
+from toolkit.options import is_unset, set_fix
 
 
 class Level(StrEnum):
@@ -91,7 +93,7 @@ def _engines(facts: Facts, index: Index) -> tuple[Finding, ...]:
 def _btf(facts: Facts) -> Finding:
     if facts.btf.value:
         return Finding(subject="BTF", level=Level.OK, text=facts.btf.value)
-    fix = "boot a kernel with CONFIG_DEBUG_INFO_BTF=y"
+    fix = set_fix("CONFIG_DEBUG_INFO_BTF")
     return Finding(subject="BTF", level=Level.PROBLEM, text=facts.btf.unknown, fix=fix)
 
 
@@ -104,9 +106,9 @@ def _headers(facts: Facts) -> Finding:
 
 def _kprobes(facts: Facts) -> Finding:
     if facts.kprobes.value is False:
-        unset = (facts.config.value or {}).get("CONFIG_KPROBES") == "n"
+        unset = is_unset("CONFIG_KPROBES", facts)
         why = "CONFIG_KPROBES is not set in this kernel" if unset else facts.kprobes.origin
-        fix = "boot a kernel with CONFIG_KPROBES=y" if unset else ""
+        fix = set_fix("CONFIG_KPROBES") if unset else ""
         text = f"{why}: tools that trace kernel functions with them cannot run"
         return Finding(subject="kprobes", level=Level.NOTE, text=text, fix=fix)
     if facts.kprobes.value is None:
@@ -137,7 +139,7 @@ def _counters(facts: Facts) -> Finding:
     names = facts.pmus.value if facts.counters.value is None else frozenset[str]()
     if names is None:
         return Finding(subject="PMU", level=Level.NOTE, text=facts.pmus.unknown)
-    if any(name.startswith(("cpu", "armv", "apple_")) for name in names):
+    if any(name.startswith(PROCESSOR_PMUS) for name in names):
         return Finding(subject="PMU", level=Level.OK, text="hardware counters available")
     text = "no hardware counters, as in most virtual machines: llcstat and kin cannot run"
     return Finding(subject="PMU", level=Level.NOTE, text=text)

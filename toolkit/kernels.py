@@ -102,6 +102,8 @@ KINDS = {
     "netfilter": Kind("CONFIG_NETFILTER_BPF_LINK", "6.4"),
     "uprobe.multi": Kind("CONFIG_UPROBE_EVENTS", "6.6"),
 }
+# What the processor's PMU is called: cpu, or cpu_core and cpu_atom on hybrids, armv8_pmuv3_0 and kin on Arm.
+PROCESSOR_PMUS = ("cpu", "armv", "apple_")
 LSM_FIX = "boot with bpf among the names of the kernel parameter lsm=; /sys/kernel/security/lsm lists what is active"
 
 

@@ -86,10 +86,11 @@ def make_columns(given: tuple[tuple[str, Facts], ...], engines: tuple[tuple[Engi
 
 
 def set_engines(facts: Facts, versions: tuple[tuple[Engine, str], ...]) -> Facts:
-    """The same host with these versions of engines, also of those that it lacks."""
+    """The same host with these versions of engines, also of those that it lacks; of one named twice, the last."""
     asked = dict(versions)
     kept = tuple(one for one in facts.engines if one.name not in asked)
-    new = tuple(EngineFact(name=engine, version=version, argv=()) for engine, version in versions)
+    argv = {one.name: one.argv for one in facts.engines}
+    new = tuple(EngineFact(name=name, version=version, argv=argv.get(name, ())) for name, version in asked.items())
     missing = {name: why for name, why in facts.missing_engines.items() if name not in asked}
     return msgspec.structs.replace(facts, engines=(*kept, *new), missing_engines=missing)
 
@@ -146,7 +147,7 @@ def _is_untold(requirement: Requirement, facts: Facts) -> bool:
 
 def _name_ways(requirement: Requirement, facts: Facts) -> str:
     ways = (need for need in requirement.any_of if need.kind in LOOKED_KINDS and str(need) not in facts.looked)
-    return " or ".join(need.name for need in ways)
+    return " or ".join(need.name.removeprefix(":") for need in ways)
 
 
 def _rank(cell: Cell) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ COUNTERS_FIX = "run it on the machine itself, or have its hypervisor give the gu
 TERMINAL_FIX = "start its file by itself, without limits and recording"
 FENTRY_OPTIONS = ("CONFIG_FUNCTION_TRACER", "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS", "CONFIG_DEBUG_INFO_BTF")
 UNLOOKED_FIX = "take the facts of that host anew: `toolkit facts --export` there, or capture-facts with its path"
+PART_FIX = "put it beside the tool, which compiles it"
 TRACEFS_FIX = "mount -t tracefs nodev /sys/kernel/tracing"
 # What helps when something to trace is not there.
 TRACED_FIXES = {

@@ -99,8 +99,8 @@ class NeedKind(StrEnum):
     TP_BTF = "tp_btf"  # name: event; typed by BTF
     KPROBE = "kprobe"  # name: kernel function; empty: any at all
     FENTRY = "fentry"  # name: kernel function; empty: any at all
-    UPROBE = "uprobe"  # name: file:symbol, or a file of which it is chosen at run time; empty: that is chosen too
-    USDT = "usdt"  # name: file:provider:probe, or a file; empty: as above
+    UPROBE = "uprobe"  # name: file:symbol; what is chosen at run time is left out: file, :symbol, or nothing
+    USDT = "usdt"  # name: file:provider:probe; or a file, or nothing, as above
     PERF_EVENT = "perf_event"  # name: hardware:event or software:event
     LSM = "lsm"
     ITER = "iter"
@@ -209,6 +209,7 @@ class Analysis(Value, frozen=True):
     summary: str = ""  # from its header comment or docstring
     problem: str = ""  # why it could not be read; the verdict is then unknown
     fault: str = ""  # why no version of its engine takes it; the verdict is then blocked
+    parts: dict[str, str] = {}  # files of C text that it compiles, by the names that it has for them -> SHA-256
 
 
 class Found(Value, frozen=True):

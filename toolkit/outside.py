@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from toolkit.answer import MET, Answer
-from toolkit.mending import HARDWARE_FIX, KPROBES_FIX, UNLOOKED_FIX, looked_fix
+from toolkit.mending import HARDWARE_FIX, KPROBES_FIX, PART_FIX, TRACED_FIXES, UNLOOKED_FIX, looked_fix
 from toolkit.model import LOOKED_KINDS, Facts, Need, NeedKind, Variant
 
 
 def find_outside(variants: Iterable[Variant]) -> tuple[Need, ...]:
     """What variants need outside of the kernel, each need once."""
-    needs = (need for variant in variants for need in list_needs(variant))
-    return tuple(dict.fromkeys(need for need in needs if need.kind in LOOKED_KINDS and need.name))
+    needs = (need for variant in variants for need in _list_needs(variant))
+    return tuple(dict.fromkeys(need for need in needs if need.kind in LOOKED_KINDS and _is_looked_up(need)))
 
 
-def list_needs(variant: Variant) -> Iterator[Need]:
+def _is_looked_up(need: Need) -> bool:
+    """Whether somebody has to look: not for the machine, which uname(2) tells, nor for what is chosen at run time."""
+    chosen = not need.name or (need.kind in TRACED and need.name.startswith(":"))
+    return not chosen and (need.kind is not NeedKind.PLATFORM or need.name not in MACHINES)
+
+
+def _list_needs(variant: Variant) -> Iterator[Need]:
     """Every need that a verdict on a variant asks of: those of its requirements, and of its known troubles."""
     for requirement in variant.analysis.requirements:
         yield from requirement.any_of
@@ -26,11 +32,19 @@ def list_needs(variant: Variant) -> Iterator[Need]:
 def answer_looked(need: Need, facts: Facts) -> Answer:
     """Whether something outside of the kernel is there, as far as it was looked for."""
     words = LOOKED_WORDS[need.kind if need.kind not in TRACED or ":" in need.name else NeedKind.PROGRAM]
-    what = words.format(*need.name.partition(":")[::2], need.name)
+    file, _, point = need.name.partition(":")
+    what = words.format(file or "what its arguments choose", point, need.name)
     answer = facts.looked.get(str(need))
     if answer is None:
-        return Answer(None, f"it is not known whether there is {what}", UNLOOKED_FIX)
+        return Answer(None, f"it is not known whether there is {what}", _unlooked_fix(need))
     return MET if answer else Answer(False, f"there is no {what}", looked_fix(need, facts))
+
+
+def _unlooked_fix(need: Need) -> str:
+    """How to learn what nobody looked for, where looking helps."""
+    if need.kind in TRACED and need.name.startswith(":"):
+        return TRACED_FIXES[need.kind]
+    return PART_FIX if need.kind is NeedKind.FILE and not need.name.startswith("/") else UNLOOKED_FIX
 
 
 TRACED = frozenset({NeedKind.UPROBE, NeedKind.USDT})

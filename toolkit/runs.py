@@ -66,6 +66,7 @@ class Plan(Value, frozen=True):
     asked: bool  # the deadline is the duration that was asked for: reaching it is success
     enforcement: Enforcement = Enforcement()
     form: Form = Form.TEXT  # of what it prints on stdout
+    folder: str = ""  # where it is started; empty: where the caller is
 
 
 class Outcome(StrEnum):

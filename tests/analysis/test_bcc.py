@@ -467,6 +467,27 @@ def test_every_python_tool_of_the_bpfcc_package_can_be_read() -> None:
     assert [path.name for path in paths if analyze(Engine.BCC, path.read_bytes()).problem] == []
 
 
+@pytest.mark.parametrize(
+    ("call", "need"),
+    [
+        ("USDT(pid=int(argv[1]))", "usdt::query__start"),
+        ("USDT(path='/usr/lib/libx.so')", "usdt:/usr/lib/libx.so:query__start"),
+        ("USDT(path=argv[1])", "usdt::query__start"),
+    ],
+)
+def test_probes_of_a_program_are_needed_by_name(call: str, need: str) -> None:
+    text = (
+        f"from sys import argv\nfrom bcc import USDT\nu = {call}\nu.enable_probe(probe='query__start', fn_name='f')\n"
+    )
+    assert attached(text + "b = BPF(text='int f(void *c) { return 0; }', usdt_contexts=[u])") == [need]
+
+
+def test_a_function_in_a_program_that_arguments_name_is_needed_by_name() -> None:
+    text = "from sys import argv\nb = BPF(text='int f(void *c) { return 0; }')\n"
+    assert attached(text + "b.attach_uprobe(name=argv[1], sym='lock', fn_name='f')") == ["uprobe::lock"]
+    assert attached(text + "b.attach_uprobe(name=argv[1], sym=argv[2], fn_name='f')") == []
+
+
 def test_comments_that_never_end_are_read_once_each() -> None:
     # Quadratic reading of this took minutes; a text of ours never looks like it, a hostile one may.
     text = b'from bcc import BPF\nBPF(text="""' + b"/* " * 25_000 + b'""")\n'

@@ -83,6 +83,17 @@ def test_the_other_branch_of_the_guard_is_for_kernels_with_btf() -> None:
     assert essential(read(text))[1:] == ["user_header:sys/socket.h", "btf | headers:net/sock.h", "kprobe:f"]
 
 
+def test_what_the_c_library_and_btf_both_define_needs_the_kernels_headers() -> None:
+    text = "#ifndef BPFTRACE_HAVE_BTF\n#include <net/sock.h>\n#else\n#include <{}>\n#endif\nkprobe:f {{ {} }}"
+    wide, narrow = (f"print(((struct {name} *)arg0)->x);" for name in ("sock", "list_head"))
+    for header, body, wanted in (
+        ("sys/socket.h", wide, "headers:net/sock.h"),
+        ("sys/socket.h", narrow, "btf | headers:net/sock.h"),
+        ("errno.h", wide, "btf | headers:net/sock.h"),
+    ):
+        assert wanted in essential(read(text.format(header, body)))
+
+
 def test_headers_that_bpftrace_brings_along_are_not_needed() -> None:
     assert essential(read("#include <stdint.h>\nkprobe:f {}")) == ["engine:bpftrace", "kprobe:f"]
 

@@ -72,6 +72,14 @@ def test_captures_become_facts_with_other_engines(toolkit: Toolkit, tmp_path: Pa
     assert "not known" in shown
 
 
+def test_facts_of_a_user_without_rights_are_said_to_be_so(toolkit: Toolkit, tmp_path: Path) -> None:
+    folder = make_captures(tmp_path / "captures")
+    export = ("facts", "--from", str(folder), "--export", str(tmp_path / "prod.json"))
+    assert "may not load BPF programs" not in toolkit(*export).stderr
+    (folder / "caps.txt").write_text("CapEff:\t0000000000000000\n")
+    assert "those of a user who may not load BPF programs" in toolkit(*export).stderr
+
+
 def test_a_root_is_where_programs_are_looked_for(toolkit: Toolkit, tmp_path: Path) -> None:
     document = json.loads(toolkit("facts", "--root", str(tmp_path), "--json").stdout)
     assert not any(answer for need, answer in document["looked"].items() if need.startswith("program:"))
@@ -84,9 +92,9 @@ def test_a_root_is_where_programs_are_looked_for(toolkit: Toolkit, tmp_path: Pat
         (("--from", "/etc/passwd"), "/etc/passwd is no file of facts"),
         (("--from", "/usr"), "/usr holds no captures"),
         (("--root", "/no/such"), "/no/such is no folder"),
-        (("--engine", "bpftrace"), "does not name bpftrace or bcc and a version"),
-        (("--engine", "native=1.0"), "does not name bpftrace or bcc and a version"),
-        (("--engine", "bcc=new"), "does not name bpftrace or bcc and a version"),
+        (("--engine", "bpftrace"), "is not like bpftrace=0.23.2 or bcc=0.31.0"),
+        (("--engine", "native=1.0"), "is not like bpftrace=0.23.2 or bcc=0.31.0"),
+        (("--engine", "bcc=new"), "is not like bpftrace=0.23.2 or bcc=0.31.0"),
         (("--export", "/no/such/file"), "cannot write /no/such/file"),
         (("--export", "/dev/full"), "cannot write /dev/full: No space left on device"),
         (("--bad",), "No such option"),

@@ -177,6 +177,14 @@ class TestReal:
         assert (seen.observed, seen.reason) == (Observed.UNTESTED, "there is no bpftrace here")
         assert not results(own_home).exists()
 
+    def test_what_came_with_a_newer_release_is_tried_only_by_name(self, session: Session) -> None:
+        few = limit(session, "inhouse/runqlat")
+        (one,) = few.index.variants
+        newer = msgspec.structs.replace(one, found=msgspec.structs.replace(one.found, made_for="bpftrace>=99.0"))
+        held = msgspec.structs.replace(few, index=msgspec.structs.replace(few.index, variants=(newer,)))
+        assert list_candidates(held, ()) == ()
+        assert [found.variant for found in list_candidates(held, ("runqlat",))] == [newer]
+
     def test_on_a_busy_host_a_sync_tries_nothing(self, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(guard, "MOST_LOAD", -1.0)
         monkeypatch.setattr(trying, "CALM_PATIENCE", 0.0)

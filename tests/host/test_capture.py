@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.captures import FILES, make_captures, make_tar
+from tests.support.captures import FILES, FORMAT, make_captures, make_tar
 from tests.support.elf import library
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.host.capture import look_up_captured, read_capture
@@ -46,6 +46,18 @@ def test_a_folder_made_by_hand(folder: Path) -> None:
     assert facts.headers.value == "/lib/modules/6.1.0-test/build"
     assert facts.counters.value == frozenset()
     assert len(facts.capabilities) == 41
+
+
+def test_one_text_of_all_formats_and_one_of_all_symbols_say_the_same(folder: Path) -> None:
+    before = read_capture(folder)
+    for name in ("events-formats.tgz", "kallsyms-names.gz", "kallsyms-letters.gz"):
+        (folder / name).unlink()
+    assert not read_capture(folder).formats.known
+    text = b"==> events/sched/sched_switch/format <==\n" + FORMAT + b"\n==> ../../etc/format <==\n" + FORMAT
+    (folder / "events-formats.gz").write_bytes(gzip.compress(text))
+    (folder / "kallsyms.gz").write_bytes(gzip.compress(b"T vfs_read\nD avenrun\nt xfs_go\t[xfs]\n"))
+    (folder / "config.gz").write_bytes(gzip.compress(FILES["config.gz"]))
+    assert read_capture(folder) == before
 
 
 def test_what_can_only_be_tried_is_what_the_engines_said(folder: Path) -> None:
@@ -132,6 +144,14 @@ def test_symbols_are_those_of_the_copies(folder: Path) -> None:
         "uprobe:/usr/bin/java:x": False,
         "usdt:/usr/bin/java:hotspot:gc": True,
     }
+
+
+def test_copied_headers_tell_what_they_say_and_no_others(folder: Path) -> None:
+    old, new = (f"header_text:linux/{name}.h:tcp_sk" for name in ("minmax", "tcp"))
+    assert answers(folder, old, new) == {}
+    place = "lib__modules__6.1.0-test__source__include__linux"
+    (folder / "elf.tgz").write_bytes(make_tar(**{f"{place}__tcp.h": b"#define tcp_sk(ptr)\n"}))
+    assert answers(folder, old, new) == {new: True}
 
 
 def test_without_a_listing_only_what_every_host_has_is_known(folder: Path) -> None:
@@ -230,7 +250,7 @@ def test_names_that_no_kernel_has_are_dropped(folder: Path) -> None:
 
 
 @given(
-    name=st.sampled_from(sorted(FILES)),
+    name=st.sampled_from(sorted((*FILES, "events-formats.gz", "kallsyms.gz"))),
     data=st.binary(max_size=300) | st.text(max_size=200).map(str.encode),
     packed=st.booleans(),
     kept=st.booleans(),
@@ -240,7 +260,7 @@ def test_any_bytes_in_any_file_give_facts_or_a_clear_error(
     name: str, data: bytes, packed: bool, kept: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = make_captures(tmp_path_factory.mktemp("captures") / "x")
-    before = FILES[name]
+    before = FILES.get(name, b"")
     content = (before[: len(before) // 2] + data + before[len(before) // 2 :]) if kept else data
     (folder / name).write_bytes(gzip.compress(content) if packed else content)
     try:

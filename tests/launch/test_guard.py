@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from tests.support.plans import plan_for
 from tests.support.samples import make_facts
 from toolkit.errors import CannotRun
 from toolkit.launch import guard
-from toolkit.launch.guard import check_pressure, check_programs, check_rights
-from toolkit.model import Engine, EngineFact, Found, Variant
+from toolkit.launch.guard import check_file, check_pressure, check_programs, check_rights
+from toolkit.model import Analysis, Engine, EngineFact, Found, Variant
 from toolkit.trust import Trust, find_distrust
 
 
@@ -36,6 +37,22 @@ def test_the_interpreter_of_a_script_must_be_roots(tmp_path: Path) -> None:
         check_programs(plan_for(str(script(tmp_path, f"#! {interpreter} -e"))))
     with pytest.raises(CannotRun, match="cannot look at /nonexistent"):
         check_programs(plan_for(str(script(tmp_path, "#!/nonexistent"))))
+
+
+def test_a_part_must_be_what_was_analysed_as_well(tmp_path: Path) -> None:
+    tool, part = tmp_path / "tool.py", tmp_path / "tool.c"
+    tool.write_text("tool")
+    part.write_text("part")
+    sums = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in (tool, part)}
+    plain = plan_for(str(tool)).choice.variant
+    variant = replace(plain, sha256=sums[tool], analysis=Analysis(parts={"tool.c": sums[part]}))
+    check_file(variant)
+    part.write_text("other")
+    with pytest.raises(CannotRun, match=r"tool\.c changed since it was analysed"):
+        check_file(variant)
+    part.unlink()
+    with pytest.raises(CannotRun, match=r"cannot read .*tool\.c"):
+        check_file(variant)
 
 
 @pytest.mark.root

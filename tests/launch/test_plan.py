@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.samples import make_facts, make_variant
 from toolkit.errors import CannotRun
-from toolkit.launch.plan import build_argv, build_environment, decide_deadline, make_plan, outlives_limit
+from toolkit.launch.plan import build_argv, build_environment, decide_deadline, decide_folder, make_plan, outlives_limit
 from toolkit.model import Analysis, Choice, Engine, Risk, Signature, Status, Tool, Variant, Verdict
 from toolkit.runs import Form, Limits
 
@@ -40,6 +40,12 @@ def test_engines_are_started_by_the_path_that_was_probed() -> None:
     assert build_argv(choice(program, "-m"), make_facts()) == ("/usr/bin/python3", "/usr/sbin/runqlat", "-m")
     with pytest.raises(CannotRun):
         build_argv(choice(program), make_facts(engines=()))
+
+
+def test_what_compiles_a_file_beside_it_is_started_there() -> None:
+    program = make_variant("bcc/netqtop", engine=Engine.BCC)
+    for parts, folder in ({}, ""), ({"netqtop.c": "0"}, "/usr/sbin"), ({"/usr/share/x/netqtop.c": "0"}, ""):
+        assert decide_folder(msgspec.structs.replace(program, analysis=Analysis(parts=parts))) == folder
 
 
 def test_a_script_that_sends_signals_gets_unsafe_only_when_its_tool_is_of_the_class_that_must_be_allowed() -> None:

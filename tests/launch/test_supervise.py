@@ -69,6 +69,11 @@ def test_a_tool_that_ends_by_itself_gives_its_own_status() -> None:
     assert collected.stdout == b"hello\n"
 
 
+def test_it_is_started_where_the_plan_says(tmp_path: Path) -> None:
+    result, collected = run(replace(plan_for("/bin/sh", "-c", "pwd"), folder=str(tmp_path)))
+    assert (result.status, collected.stdout.strip()) == (0, bytes(tmp_path))
+
+
 def test_a_tool_that_a_signal_ends_gives_128_and_its_number() -> None:
     result, _ = run(plan_for(sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"))
     assert (result.status, result.tool_status) == (128 + 11, -11)

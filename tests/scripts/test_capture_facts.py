@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
 from toolkit.cli.facts import GROUPS
-from toolkit.host import probe_facts
+from toolkit.host import places, probe_facts
 from toolkit.host.capture import look_up_captured, read_capture
 from toolkit.host.looked import look_up
 from toolkit.model import Facts, Need, NeedKind
 
 SCRIPT = ROOT / "scripts" / "capture-facts"
+ADDRESS = re.compile(rb"\bf{4}[0-9a-f]{12}\b|0xf{4}[0-9a-f]{12}")
 NEEDS = (
     *(
         Need(kind=NeedKind.PROGRAM, name=name)
@@ -37,6 +39,14 @@ def capture(folder: Path, *shell: str) -> None:
     done = subprocess.run([*shell, str(SCRIPT), str(folder)], capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stderr
     assert "another host: toolkit facts --from FOLDER" in done.stderr
+
+
+def read_texts(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """What was taken as text, unpacked: all but the BTF, and copies of programs and libraries."""
+    for file in folder.iterdir():
+        data = file.read_bytes()
+        if file.name not in ("btf-vmlinux.gz", "btf-modules.tgz", "elf.tgz"):
+            yield file.name, gzip.decompress(data) if file.suffix == ".gz" else data
 
 
 def list_lasting(events: Iterable[str]) -> set[str]:
@@ -97,14 +107,31 @@ def test_what_lies_outside_of_the_kernel_is_what_is_found_here(captures: Path) -
 
 
 @pytest.mark.root
+def test_every_switch_that_decides_is_taken(captures: Path) -> None:
+    taken = {line.partition("=")[0] for line in (captures / "sysctl.txt").read_text().splitlines()}
+    switches = (places.FTRACE_SWITCH, *(f"{places.SYSCTLS}/{one}" for one in places.RESTRICTIONS))
+    assert taken == {switch.removeprefix("/proc/sys/").replace("/", ".") for switch in switches}
+
+
+@pytest.mark.root
 def test_nothing_secret_is_taken(captures: Path) -> None:
     for file in captures.iterdir():
         if file.suffix == ".txt" or file.name.startswith("uname"):
             assert f" {os.uname().nodename} " not in file.read_text(errors="replace"), file.name
-    names = gzip.decompress((captures / "kallsyms-names.gz").read_bytes())
-    letters = gzip.decompress((captures / "kallsyms-letters.gz").read_bytes())
-    assert b"ffffffff8" not in names
-    assert len(letters.splitlines()) == len(names.splitlines())
+    assert gzip.decompress((captures / "kallsyms.gz").read_bytes()).startswith((b"A ", b"D ", b"T ", b"t "))
+    assert [name for name, text in read_texts(captures) if ADDRESS.search(text)] == []
+
+
+@pytest.mark.root
+def test_functions_that_kprobes_refuse_are_taken_without_their_addresses(tmp_path: Path) -> None:
+    debugfs = tmp_path / "debug"
+    (debugfs / "kprobes").mkdir(parents=True)
+    (debugfs / "kprobes/blacklist").write_text("0xffffffff91c081a0-0xffffffff91c081d0\twarn_thunk_thunk\n")
+    mounted = f'mount --bind {debugfs} /sys/kernel/debug && exec sh "$0" "$1"'
+    if not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+        pytest.skip("mount namespaces cannot be made here")
+    capture(tmp_path / "captures", "unshare", "-m", "sh", "-c", mounted)
+    assert (tmp_path / "captures/kprobes-blacklist.txt").read_text() == "warn_thunk_thunk\n"
 
 
 @pytest.mark.root

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.support.samples import need
@@ -27,7 +29,7 @@ def found(path: Path, stem: str, source: str = "inhouse", category: str = "") ->
     )
 
 
-def analyse(engine: Engine, data: bytes, name: str) -> Analysis:
+def analyse(engine: Engine, data: bytes, name: str, parts: Mapping[str, bytes]) -> Analysis:
     return Analysis(probes=(need("tracepoint:block:block_rq_issue"),), summary=f"{len(data)} bytes")
 
 
@@ -53,7 +55,7 @@ def test_a_tool_that_nobody_curated_must_be_allowed_when_it_sends_signals(tmp_pa
     file = tmp_path / "killer.bt"
     file.write_text("kprobe:f { signal(9); }")
 
-    def analyse_unsafe(engine: Engine, data: bytes, name: str) -> Analysis:
+    def analyse_unsafe(engine: Engine, data: bytes, name: str, parts: Mapping[str, bytes]) -> Analysis:
         return Analysis(signature=Signature(unsafe=b"signal(" in data))
 
     index = build_index(CURATED, (found(file, "killer"),), Reader(analyse_unsafe))
@@ -74,7 +76,7 @@ def test_what_was_analysed_before_is_not_analysed_again(tmp_path: Path) -> None:
     file.write_text("same")
     key = analysis_key(Engine.BPFTRACE, "x", hashlib.sha256(b"same").hexdigest())
 
-    def fail(engine: Engine, data: bytes, name: str) -> Analysis:
+    def fail(engine: Engine, data: bytes, name: str, parts: Mapping[str, bytes]) -> Analysis:
         raise AssertionError("analysed again")
 
     reader = Reader(fail)
@@ -85,13 +87,30 @@ def test_what_was_analysed_before_is_not_analysed_again(tmp_path: Path) -> None:
         build_index(CURATED, (found(file, "y"),), reader)
 
 
+def test_a_tool_with_other_parts_is_analysed_again(tmp_path: Path) -> None:
+    file, part = tmp_path / "x.py", tmp_path / "x.c"
+    file.write_text("from bcc import BPF\nBPF(src_file='x.c')\n")
+    one = msgspec.structs.replace(found(file, "x"), engine=Engine.BCC)
+    reader = Reader()
+    reader.learn(
+        {analysis_key(Engine.BCC, "x", hashlib.sha256(file.read_bytes()).hexdigest()): Analysis(summary="old")}
+    )
+    read: list[str] = []
+    for event in ("sched_switch", "sched_wakeup"):
+        part.write_text(f"TRACEPOINT_PROBE(sched, {event}) {{ }}")
+        (variant,) = build_index(CURATED, (one,), reader).variants
+        read += map(str, variant.analysis.probes)
+        assert variant.analysis.parts == {"x.c": hashlib.sha256(part.read_bytes()).hexdigest()}
+    assert read == ["tracepoint:sched:sched_switch", "tracepoint:sched:sched_wakeup"]
+
+
 def test_the_same_text_is_analysed_once_whatever_its_interpreter_is_called(tmp_path: Path) -> None:
     lines = ("#!/usr/bin/python\n", "#! /usr/bin/env -S python3 -u\n", "#!/usr/bin/python # coding: latin-1\n")
     for number, line in enumerate((*lines, *lines)):
         (tmp_path / str(number)).write_text(f"{line}print(1)\n")
     read: list[bytes] = []
 
-    def note(engine: Engine, data: bytes, name: str) -> Analysis:
+    def note(engine: Engine, data: bytes, name: str, parts: Mapping[str, bytes]) -> Analysis:
         read.append(data)
         return Analysis(summary=f"number {len(read)}")
 

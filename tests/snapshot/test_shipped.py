@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,16 +11,17 @@ import pytest
 
 from tests.support.samples import need
 from toolkit import analysis
+from toolkit.analysis.parts import read_parts
 from toolkit.catalog.load import load_curated
 from toolkit.model import Analysis, Engine
 from toolkit.paths import data_folder
 from toolkit.snapshot import shipped as module
-from toolkit.snapshot.build import Reader, analysis_key, hide_interpreter
+from toolkit.snapshot.build import Reader, analysis_key, hash_text, hide_interpreter
 from toolkit.snapshot.shipped import find_file, load_shipped, name_code, write_shipped
 from toolkit.sources.registry import PACKAGES
 
 DATA = b"BEGIN { exit(); }\n"
-SHA256 = hashlib.sha256(DATA).hexdigest()
+SHA256 = hash_text(DATA)
 KEY = analysis_key(Engine.BPFTRACE, "slow", SHA256)
 MADE = Analysis(probes=(need("tracepoint:a:b"),), summary="Shows what is slow")
 
@@ -33,7 +34,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def fail(engine: Engine, data: bytes, name: str) -> Analysis:
+def fail(engine: Engine, data: bytes, name: str, parts: Mapping[str, bytes]) -> Analysis:
     raise AssertionError("analysed")
 
 
@@ -50,7 +51,7 @@ def test_what_came_along_is_not_analysed() -> None:
 )
 def test_another_text_engine_or_name_is_analysed(engine: Engine, stem: str, data: bytes) -> None:
     with pytest.raises(AssertionError, match="analysed"):
-        Reader(fail).read(engine, stem, data, hashlib.sha256(data).hexdigest())
+        Reader(fail).read(engine, stem, data, hash_text(data))
 
 
 @pytest.mark.usefixtures("file")
@@ -97,9 +98,10 @@ def test_it_says_of_the_packages_tools_what_an_analysis_says() -> None:
     came, compared = load_shipped(), 0
     for one in PACKAGES.discover(Path("/")):
         text = hide_interpreter(Path(one.path).read_bytes())
-        packed = came.get(analysis_key(one.engine, one.stem, hashlib.sha256(text).hexdigest()))
+        parts = read_parts(one.engine, text, one.path)
+        packed = came.get(analysis_key(one.engine, one.stem, hash_text(text), parts))
         if packed:
-            made = analysis.analyze(one.engine, text, one.stem)
+            made = analysis.analyze(one.engine, text, one.stem, parts)
             assert msgspec.msgpack.decode(packed, type=Analysis) == msgspec.structs.replace(made, summary="")
             compared += 1
     assert compared > 200

@@ -6,8 +6,9 @@ import ast
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from toolkit.analysis import NO_PARTS
 from toolkit.analysis.bcc_api import needed_release
 from toolkit.analysis.bcc_nodes import dotted, nodes_of, texts_of
 from toolkit.analysis.bcc_options import description_of, read_signature
@@ -27,7 +28,7 @@ _PRAGMA = re.compile(r"#!|#\s*(?:@|-\*-|<?SPDX)")
 _PYTHON_2 = re.compile(r"Missing parentheses in call to 'print|multiple exception types|leading zeros in decimal|<>")
 
 
-def analyze(data: bytes) -> Analysis:
+def analyze(data: bytes, parts: Mapping[str, bytes] = NO_PARTS) -> Analysis:
     """Read a bcc tool; Python 2, and what is no Python, is a problem and not an exception."""
     if len(data) > _MAX_SOURCE:
         return Analysis(problem="larger than any Python tool is")
@@ -39,7 +40,8 @@ def analyze(data: bytes) -> Analysis:
         return Analysis(problem=_syntax_problem(error))
     except (ValueError, LookupError) as error:
         return Analysis(problem=f"not Python that we can read: {error}")
-    return _analyze(tree, data.decode(errors="replace"))
+    texts = {name: text.decode(errors="replace") for name, text in parts.items()}
+    return _analyze(tree, data.decode(errors="replace"), texts)
 
 
 def _syntax_problem(error: SyntaxError) -> str:
@@ -49,10 +51,10 @@ def _syntax_problem(error: SyntaxError) -> str:
     return f"not Python that we can read (line {error.lineno}: {what})"
 
 
-def _analyze(tree: ast.Module, source: str) -> Analysis:
-    paths = all_paths(tree)
+def _analyze(tree: ast.Module, source: str, parts: dict[str, str]) -> Analysis:
+    paths = all_paths(tree, parts)
     attached = [needs for path in paths.found for needs in path.seen.attached]
-    unfollowed = [] if attached else list(_in_texts(tree))
+    unfollowed = [] if attached else list(_in_texts((*texts_of(tree), *parts.values())))
     read = read_everywhere(paths)
     requirements = (
         needed_release(tree),
@@ -62,6 +64,7 @@ def _analyze(tree: ast.Module, source: str) -> Analysis:
         *_whole_host(paths.found),
         *path_requirements(paths),
         *opened_files(paths),
+        *(one(NeedKind.FILE, name) for path in paths.found for name in path.seen.missing),
         *(Requirement(any_of=(need,)) for need in read if need.kind is not NeedKind.HEADERS),
         *plain_headers(tuple(need.name for need in read if need.kind is NeedKind.HEADERS), Engine.BCC),
         *(Requirement(any_of=needs) for needs in unfollowed),
@@ -75,9 +78,9 @@ def _analyze(tree: ast.Module, source: str) -> Analysis:
     )
 
 
-def _in_texts(tree: ast.Module) -> Iterator[Alternatives]:
+def _in_texts(texts: Iterable[str]) -> Iterator[Alternatives]:
     """What the only C text of a tool attaches, where the way to it through classes could not be followed."""
-    codes = [strip_comments(text) for text in texts_of(tree)]
+    codes = [strip_comments(text) for text in texts]
     found = [needs for code in codes if (needs := [item for item in attached_by_text(code) if item[0].name])]
     if len(found) == 1:
         yield from found[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from toolkit.analysis.bcc_fields import read_fields
@@ -49,7 +49,7 @@ class Seen:
     trying: int = 0  # in how many try statements it is now
     compiled: bool = False  # it had a BPF program compiled
     lists_functions: bool = False  # it read the kprobe blacklist, and dies where there are no kprobes
-    unknown_text: bool = False
+    missing: list[str] = field(default_factory=list)  # files of C text that it names, and that were not read
 
 
 def call_method(method: str, given: tuple[Value, ...], by_name: dict[str, Value], seen: Seen) -> Value:
@@ -69,16 +69,24 @@ def call_method(method: str, given: tuple[Value, ...], by_name: dict[str, Value]
     return UNKNOWN
 
 
-def compile_text(by_name: dict[str, Value], seen: Seen) -> None:
-    """`BPF(text=…)`: the text is compiled, and what it names is attached at once."""
+def compile_text(given: tuple[Value, ...], by_name: dict[str, Value], parts: Mapping[str, str], seen: Seen) -> None:
+    """`BPF(text=…)` or `BPF(src_file=…)`: the text is compiled, and what it names is attached at once."""
     seen.compiled = True
-    text = by_name.get("text", UNKNOWN)
+    file = by_name.get("src_file", given[0] if given else UNKNOWN)
+    text = open_part(file, parts, seen) if isinstance(file, str) and file else by_name.get("text", UNKNOWN)
     if isinstance(text, str):
         attached, read = _read_text(text)
         seen.attached.extend(attached)
         seen.read.extend(read)
-    else:
-        seen.unknown_text = True
+
+
+def open_part(name: str, parts: Mapping[str, str], seen: Seen) -> Value:
+    """The text of a part, or UNKNOWN; one that is named and was not read is noted."""
+    if name in parts:
+        return parts[name]
+    if name.endswith(".c") and HOLE not in name:
+        seen.missing.append(name)
+    return UNKNOWN
 
 
 @functools.lru_cache(maxsize=8)
@@ -103,6 +111,16 @@ def _attached(method: str, given: tuple[Value, ...], by_name: dict[str, Value]) 
         yield (Need(kind=NeedKind.NETWORK, name=_NETWORK[method]),)
 
 
+def enable_probe(file: Value, given: tuple[Value, ...], by_name: dict[str, Value], seen: Seen) -> None:
+    """`USDT(path=…).enable_probe(…)`; of a process that is chosen at run time, the file is not known."""
+    probe = as_text(by_name.get("probe", given[0] if given else UNKNOWN))
+    known = isinstance(file, str) and HOLE not in file
+    name = "" if HOLE in probe or not probe else f"{file if known else ''}:{probe}"
+    seen.attached.append((Need(kind=NeedKind.USDT, name=name),))
+    if seen.trying:
+        seen.tried.append(seen.attached[-1])
+
+
 def _by_name_or_pattern(
     kind: NeedKind, keyword: str, given: tuple[Value, ...], by_name: dict[str, Value]
 ) -> Iterator[Alternatives]:
@@ -115,11 +133,13 @@ def _by_name_or_pattern(
 
 
 def _user_function(given: tuple[Value, ...], by_name: dict[str, Value]) -> str:
-    """file:symbol; bcc's `c` is what others call libc."""
+    """file:symbol; bcc's `c` is what others call libc. Nothing before the colon: the file is chosen at run time."""
     file = as_text(by_name.get("name", given[0] if given else UNKNOWN))
     symbol = as_text(by_name.get("sym", given[1] if len(given) > 1 else UNKNOWN))
-    if HOLE in file or HOLE in symbol or not file or not symbol or "sym_re" in by_name:
+    if HOLE in symbol or not symbol or "sym_re" in by_name:
         return ""
+    if HOLE in file or not file:
+        return f":{symbol}"
     return f"{file if '/' in file else 'lib' + file}:{symbol}"
 
 

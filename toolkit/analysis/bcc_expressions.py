@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from toolkit.analysis.bcc_calls import Seen, call_method, compile_text
+from toolkit.analysis.bcc_calls import Seen, call_method, compile_text, enable_probe, open_part
 from toolkit.analysis.bcc_nodes import dotted
 from toolkit.analysis.bcc_options import DECLARING, declare, dest_of
 from toolkit.analysis.bcc_values import (
@@ -46,9 +46,10 @@ class Ended(Exception):
 class Expressions:
     """Evaluates expressions in an environment."""
 
-    def __init__(self, seen: Seen, literals: Literals) -> None:
+    def __init__(self, seen: Seen, literals: Literals, parts: Mapping[str, str]) -> None:
         self.seen = seen
         self._literals = literals
+        self.parts = parts  # by name: C text in files of its own
         self.scopes: list[dict[str, Value]] = [{"__name__": "__main__"}]
         self.every_option = False  # as if the user had chosen each of them, as far as that does not end the tool
 
@@ -178,7 +179,7 @@ class Expressions:
         if isinstance(node.func, ast.Name):
             return self._call_name(node.func.id, given, by_name)
         if path == "bcc.BPF":
-            compile_text(by_name, self.seen)
+            compile_text(given, by_name, self.parts, self.seen)
             return UNKNOWN
         if isinstance(node.func, ast.Attribute):
             return self._call_method(node.func, given, by_name)
@@ -193,12 +194,13 @@ class Expressions:
         if isinstance(found, Function):
             return self.call_function(found, given, by_name)
         if name == "BPF":
-            compile_text(by_name, self.seen)
+            compile_text(given, by_name, self.parts, self.seen)
         elif name == "open" and given:
             self._open(as_text(given[0]))
             return as_text(given[0])  # a file is what it is called: enough to know /proc/kallsyms
         elif name == "USDT":
             self.seen.attached.append((Need(kind=NeedKind.USDT),))
+            return by_name.get("path", given[1] if len(given) > 1 else UNKNOWN)  # as with a file: it is what is traced
         elif name in ("ArgumentParser", "OptionParser"):
             return Options()
         elif name in ("str", "bytes") and given and isinstance(given[0], (str, int)):
@@ -214,10 +216,16 @@ class Expressions:
     def _open(self, path: str) -> None:
         if path.startswith("/sys/") and HOLE not in path and not self.seen.trying:
             self.seen.opened.append(path)
+        open_part(path, self.parts, self.seen)
 
     def _call_method(self, node: ast.Attribute, given: tuple[Value, ...], by_name: dict[str, Value]) -> Value:
         owner = self.value(node.value)
         method = node.attr
+        if method == "enable_probe":  # enable_probe_or_bail is for tools that know many languages, and use one
+            enable_probe(owner, given, by_name, self.seen)
+            return UNKNOWN
+        if isinstance(owner, str) and method == "read":
+            return self.parts.get(owner, UNKNOWN)
         if isinstance(owner, str):
             return _text_method(owner, method, given, by_name)
         if isinstance(owner, Options):

@@ -12,7 +12,7 @@ import functools
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,10 +50,10 @@ class Paths:
     ways: tuple[Path, ...] = ()  # the first path again, with other answers to what decides only how something is read
 
 
-def all_paths(tree: ast.Module) -> Paths:
-    """The paths through a tool, first the one where the host answers yes to everything."""
+def all_paths(tree: ast.Module, parts: Mapping[str, str]) -> Paths:
+    """The paths through a tool, first the one where the host answers yes to everything; `parts` by name."""
     started = time.monotonic()
-    shape = _Shape()
+    shape = _Shape(parts)
     run = _Run(shape)
     first, differs = run.follow(tree), bool(run.ways)
     found = [first]
@@ -110,7 +110,8 @@ class _Traces(Exception):
 class _Shape:
     """What the paths through one program ask of its statements, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: Mapping[str, str]) -> None:
+        self.parts = parts
         self.fork = functools.cache(_fork)
         self.may_fail = functools.cache(_may_fail)
         self.literals = functools.cache(read_literals)
@@ -120,7 +121,7 @@ class _Run(Expressions):
     """One path: statements in order, with the given answers and yes to every further question."""
 
     def __init__(self, shape: _Shape, answers: Sequence[bool] = (), refused: int = 0) -> None:
-        super().__init__(Seen(), shape.literals)
+        super().__init__(Seen(), shape.literals, shape.parts)
         self._shape = shape
         self.answers = list(answers)
         self.ways: dict[str, bool] = {}
@@ -275,7 +276,7 @@ class _Run(Expressions):
         for item in node.items:
             opened = self.value(item.context_expr)
             if item.optional_vars:
-                self._bind(item.optional_vars, UNKNOWN)
+                self._bind(item.optional_vars, opened if isinstance(opened, str) else UNKNOWN)
             if opened == "/proc/kallsyms":
                 self.seen.symbols.extend(_compared_names(node))
         self._block(node.body)

@@ -22,7 +22,7 @@ from toolkit.analysis.bpftrace_missing import Block, attach_requirements
 from toolkit.analysis.bpftrace_probes import Point, read_point
 from toolkit.analysis.bpftrace_reads import read_requirements
 from toolkit.analysis.bpftrace_removed import first_refusing
-from toolkit.analysis.bpftrace_types import foreign_types, kernel_fields
+from toolkit.analysis.bpftrace_types import foreign_types, kernel_fields, named_types
 from toolkit.analysis.bpftrace_versions import Words, oldest_version, own_names
 from toolkit.analysis.header import summary_of, usage_of
 from toolkit.analysis.headers import plain_headers
@@ -47,6 +47,13 @@ _BUILT_IN = frozenset({"stddef.h", "stdint.h", "stdarg.h", "stdbool.h", "limits.
 _ALSO_USER = frozenset(
     f"linux/{name}.h" for name in ("errno", "fcntl", "limits", "module", "oom", "signal", "time")
 ) | {"asm-generic/errno.h", "asm-generic/fcntl.h"}
+# Headers of the C library that define what BTF defines too (struct iovec, timeval and their kin), and types of the
+# kernel that lead to these. Defined twice they do not compile: bpftrace then does without BTF, and wants the headers
+# that stand in its place (ClangParser::parse, btf_conflict; seen with 0.17 on 6.18).
+_DEFINING = frozenset(
+    ("sys/socket.h", "netinet/in.h", "arpa/inet.h", "netdb.h", "sys/types.h", "sys/uio.h", "sys/stat.h", "stdlib.h")
+)
+_WIDE = frozenset(("sock", "inet_sock", "tcp_sock", "socket", "msghdr", "sk_buff", "task_struct"))
 _MISSING_PROBES = re.compile(r'missing_probes\s*=\s*"?(\w+)')
 
 
@@ -120,7 +127,9 @@ def _headers_and_types(script: Script, words: Words) -> Iterator[Requirement]:
         yield _header(name)
     yield from plain_headers(tuple(always), Engine.BPFTRACE)
     if guarded:
-        yield Requirement(any_of=(Need(kind=NeedKind.BTF), Need(kind=NeedKind.HEADERS, name=guarded[0])))
+        headers = Need(kind=NeedKind.HEADERS, name=guarded[0])
+        clash = not _DEFINING.isdisjoint(always) and any(_WIDE & named_types(body) for body in bodies)
+        yield Requirement(any_of=(headers,) if clash else (Need(kind=NeedKind.BTF), headers))
     elif not any(_is_kernel_header(name) for name in always) and any(foreign_types(body, defined) for body in bodies):
         yield Requirement(any_of=(Need(kind=NeedKind.BTF), Need(kind=NeedKind.HEADERS)))
     if all(_is_kernel_header(name) for name in always):  # others define what nobody here knows

@@ -31,6 +31,11 @@ def foreign_types(words: tuple[Token, ...], defined: frozenset[str]) -> bool:
     )
 
 
+def named_types(words: tuple[Token, ...]) -> frozenset[str]:
+    """The names of structs in a body."""
+    return frozenset(second.text for first, second in pairwise(words) if first.text == "struct")
+
+
 def pointer_cast(words: tuple[Token, ...], number: int) -> str:
     """The struct's name when `(struct T *)` begins at this word, else ""."""
     texts = [word.text for word in words[number : number + 5]]

@@ -46,11 +46,17 @@ def sum_up(rows: tuple[Row, ...], columns: tuple[Column, ...], level: FailOn) ->
     subjects = tuple(row for row in rows if row.variant is None)
     failed = list_failures(rows, level)
     several = len(columns) > 1
+    places = "columns" if any(column.engines for column in columns) else "kernels"
     running = sum(all(cell.verdict.status is Status.RUNS for cell in row.cells) for row in subjects)
-    text = f"{running} of {len(subjects)} run" + (f" on all of the {len(columns)} kernels" if several else "")
+    text = f"{running} of {len(subjects)} run" + (f" on all of the {len(columns)} {places}" if several else "")
     if failed:
         text += f"; {len(failed)} {FAILED_WORDS[level]}" + (" on one or more" if several else "")
+        text += ", or attached to nothing" if level is FailOn.BLOCKED and _any_blind(failed) else ""
     return f"{text}."
+
+
+def _any_blind(rows: tuple[Row, ...]) -> bool:
+    return any(cell.verdict.blind for row in rows for cell in row.cells)
 
 
 def name_column(column: Column) -> str:

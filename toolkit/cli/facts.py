@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -13,12 +12,16 @@ import click
 import msgspec
 
 from toolkit.cli import render
+from toolkit.cli.engines import parse_engines
+from toolkit.cli.narrate import say
 from toolkit.cli.places import own_paths
+from toolkit.compat import find_missing_rights
 from toolkit.errors import StateError, UsageError
 from toolkit.host import load_facts
 from toolkit.host.cache import BIG
 from toolkit.host.looked import look_up
 from toolkit.host.tree import Tree
+from toolkit.matrix import set_engines
 from toolkit.model import Engine, EngineFact, Fact, Facts, Need, Value
 from toolkit.paths import capture_script as find_capture_script
 from toolkit.snapshot.index import load_index
@@ -30,7 +33,6 @@ GROUPS = {
     "Types": ("fentry", "btf_functions", "fields", "symbols", "features"),
 }
 COLUMN = 29
-VERSION = re.compile(r"v?(\d+(?:\.\d+)+)", re.ASCII)
 
 
 class Shown(Value, frozen=True, omit_defaults=False):
@@ -65,14 +67,21 @@ class Document(Value, frozen=True, omit_defaults=False):
 @click.option("--from", "source", metavar="PATH", help="Not of this host: a folder of captures, or an exported file.")
 @click.option("--root", metavar="TREE", help="Look for programs, libraries and headers in this file system.")
 @click.option("--capture-script", is_flag=True, help="Print the shell script that takes captures, and do nothing else.")
-@click.option("--engine", "engines", metavar="NAME=VERSION", multiple=True, help="As if this engine were there.")
+@click.option(
+    "--engine",
+    "engines",
+    metavar="NAME=VERSION",
+    multiple=True,
+    callback=parse_engines,
+    help="As if this engine were there.",
+)
 def command(
     as_json: bool,
     target: str | None,
     source: str | None,
     root: str | None,
     capture_script: bool,
-    engines: tuple[str, ...],
+    engines: tuple[tuple[Engine, str], ...],
 ) -> None:
     """What this host offers to BPF tools: each fact with its origin, or why it is unknown.
 
@@ -88,7 +97,7 @@ def command(
         click.echo(find_capture_script().read_text(), nl=False)
         return
     wanted = load_index(own_paths()).outside
-    facts = _replace_engines(_load(source, root, wanted), engines)
+    facts = set_engines(_load(source, root, wanted), engines)
     if target is not None:
         _export(facts, target)
     if as_json and target != "-":
@@ -120,23 +129,6 @@ def _load(source: str | None, root: str | None, wanted: tuple[Need, ...]) -> Fac
     return msgspec.structs.replace(facts, looked=looked)
 
 
-def _replace_engines(facts: Facts, engines: tuple[str, ...]) -> Facts:
-    """Facts with other versions of engines. Raises UsageError."""
-    found = {one.name: one for one in facts.engines}
-    missing = dict(facts.missing_engines)
-    for text in engines:
-        name, _, version = text.partition("=")
-        number = VERSION.fullmatch(version)
-        if name not in (Engine.BPFTRACE, Engine.BCC) or number is None:
-            what = f"--engine {text} does not name bpftrace or bcc and a version"
-            raise UsageError(what, fix="for example: --engine bpftrace=0.23.2")
-        engine = Engine(name)
-        argv = found[engine].argv if engine in found else ()
-        found[engine] = EngineFact(name=engine, version=number[1], argv=argv)
-        missing.pop(name, None)
-    return msgspec.structs.replace(facts, engines=tuple(found.values()), missing_engines=missing)
-
-
 def _export(facts: Facts, target: str) -> None:
     from toolkit.host.exported import encode_facts, write_facts
 
@@ -150,7 +142,9 @@ def _export(facts: Facts, target: str) -> None:
             raise StateError(f"cannot write to stdout: {error.strerror}") from error
         return
     write_facts(facts, Path(target))
-    click.echo(f"toolkit: the facts of kernel {facts.release} are in {target}", err=True)
+    say(f"the facts of kernel {facts.release} are in {target}")
+    if find_missing_rights(facts):
+        say("they are those of a user who may not load BPF programs: all is blocked there", "take them as root")
 
 
 # --- For people ---------------------------------------------------------------------------------------------------

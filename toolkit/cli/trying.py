@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from toolkit.catalog.arguments import load_arguments
 from toolkit.catalog.query import resolve_name
-from toolkit.choose import Misfit, fit_arguments
+from toolkit.choose import Misfit, fit_arguments, is_for_newer
 from toolkit.cli.attempts import open_attempt
 from toolkit.cli.session import Session
 from toolkit.compat import find_missing_rights, judge
@@ -23,7 +23,7 @@ from toolkit.launch.policy import GATED
 from toolkit.launch.trial import try_variant
 from toolkit.launch.workload import workload
 from toolkit.lock import hold_lock
-from toolkit.model import Choice, Engine, Facts, Risk, Tool, Value, Variant, Verdict
+from toolkit.model import Choice, Engine, Facts, Judged, Risk, Tool, Value, Variant, Verdict
 from toolkit.paths import Paths, data_folder, make_folder
 from toolkit.runs import Observed, Seen, Trial
 from toolkit.snapshot.use import use_snapshot
@@ -77,22 +77,27 @@ class Course(Value, frozen=True):
 
 
 def list_candidates(session: Session, names: tuple[str, ...]) -> tuple[Candidate, ...]:
-    """The variants of these tools, or of all, each content once. Raises NoSuchTool."""
+    """The variants of these tools, or of all that could be run, each content once. Raises NoSuchTool.
+
+    What came with a newer release than the engine here is tried only when its tool is named: `run` never takes it.
+    """
     tools = {tool.name: tool for tool in session.index.tools}
     asked = tuple(variant for name in names for variant in resolve_name(session.index, name).variants)
     variants = asked or (() if names else session.index.variants)
     unique = {name_result(one.id, one.sha256): one for one in reversed(variants)}
     ordered = sorted(unique.values(), key=lambda one: (one.tool, one.id, one.found.revision))
     arguments = load_arguments(data_folder())
+    judged = (Judged(variant=one, verdict=judge(one, session.facts)) for one in ordered)
     return tuple(
         Candidate(
-            tool=tools[one.tool],
-            variant=one,
-            predicted=judge(one, session.facts),
-            arguments=arguments.get(one.id, ()),
+            tool=tools[one.variant.tool],
+            variant=one.variant,
+            predicted=one.verdict,
+            arguments=arguments.get(one.variant.id, ()),
             named=bool(names),
         )
-        for one in ordered
+        for one in judged
+        if names or not is_for_newer(one)
     )
 
 

@@ -23,7 +23,7 @@ from toolkit.cli.trying import (
     list_candidates,
     try_all,
 )
-from toolkit.cli.verify_report import format_proposal, format_row, format_summary, make_document
+from toolkit.cli.verify_report import format_proposal, format_row, format_summary, make_document, measure_names
 from toolkit.errors import CannotRun, UsageError
 from toolkit.launch.policy import GATED
 from toolkit.model import Risk
@@ -90,6 +90,7 @@ def command(
 def _try(session: Session, chosen: tuple[Candidate, ...], rules: Rules, *, quiet: bool) -> Course:
     redraw = can_redraw() and not quiet
     width = render.terminal_width(sys.stderr) or 80
+    names = measure_names(chosen)
 
     def begin(one: Candidate, at: int) -> None:
         draw(render.cut(f"{at + 1} of {len(chosen)}: {one.variant.id}", width - 1))
@@ -97,7 +98,7 @@ def _try(session: Session, chosen: tuple[Candidate, ...], rules: Rules, *, quiet
     def report(one: Tried) -> None:
         draw("")
         if not quiet:
-            render.print_lines((format_row(one, render.terminal_width()),))
+            render.print_lines(format_row(one, names, render.terminal_width()))
 
     def draw(text: str) -> None:
         if redraw:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from toolkit.cli import render
 from toolkit.cli.session import Session
-from toolkit.cli.trying import Course, Tried
+from toolkit.cli.trying import Candidate, Course, Tried
 from toolkit.model import Status, Value
 from toolkit.runs import Observed
 from toolkit.trials import differs
@@ -16,7 +16,8 @@ from toolkit.verified import name_kernel
 from toolkit.versions import parse_version
 
 STATUS_WIDTH = 8
-NAME_WIDTH = 26
+TOOK_WIDTH = 6
+LONGEST_NAME = 40
 MOST_SHOWN = 10
 
 
@@ -96,18 +97,27 @@ def _make_row(one: Tried) -> TrialRow:
     )
 
 
-def format_row(one: Tried, width: int | None) -> str:
-    """The line of one trial: what was seen, how long it took, and what of it was predicted otherwise."""
-    seen, variant = one.trial.seen, one.candidate.variant
+def measure_names(candidates: tuple[Candidate, ...]) -> int:
+    """How many columns the names of these take."""
+    return min(LONGEST_NAME, max((len(_name(one)) for one in candidates), default=0))
+
+
+def format_row(one: Tried, names: int, width: int | None) -> Iterator[str]:
+    """One trial: what was seen, how long it took, and what of it was predicted otherwise; below, where it is long."""
+    seen = one.trial.seen
     text = f"predicted {one.trial.predicted}: {seen.reason}" if differs(one.trial) else seen.reason
     if differs(one.trial) and not seen.reason:
         text = f"predicted {one.trial.predicted}: {render.first_reason(one.candidate.predicted)}"
     took = f"{one.trial.seconds:.1f} s" if one.trial.seconds else ""
-    name = f"{variant.id} {variant.found.revision}" if one.candidate.named else variant.id
-    head = f"{took:>6}  {name:<{NAME_WIDTH}}"
-    room = width - STATUS_WIDTH - 1 if width else None
-    line = f"{head}  {text}".rstrip()
-    return f"{_paint(seen.observed)} {line if room is None else render.cut(line, room)}"
+    indent = STATUS_WIDTH + 1 + TOOK_WIDTH + 2
+    line = f"{took:>{TOOK_WIDTH}}  {_name(one.candidate):<{names}}"
+    beside = width is None or indent + names + 2 + len(text) <= width
+    yield f"{_paint(seen.observed)} {line}  {text if beside else ''}".rstrip()
+    yield from () if beside else render.wrap(text, indent, width)
+
+
+def _name(one: Candidate) -> str:
+    return f"{one.variant.id} {one.variant.found.revision}" if one.named else one.variant.id
 
 
 def _paint(observed: Observed) -> str:

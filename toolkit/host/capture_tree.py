@@ -35,6 +35,7 @@ SAME = {
 }
 MAY_BE_EMPTY = frozenset(("kprobes-blacklist.txt", "modules.txt"))
 EVENT = re.compile(r"events/[\w.-]{1,100}/[\w.-]{1,100}/format", re.ASCII)
+SECTION = re.compile(rf"^==> ({EVENT.pattern}) <==$", re.ASCII | re.MULTILINE)
 MODULE = re.compile(r"[\w-]{1,100}", re.ASCII)
 
 
@@ -84,13 +85,14 @@ def open_captures(folder: Path, release: str) -> CaptureTree:
     else:
         tree.files[f"{EVENTS}/enable"] = b""
     config = tree.files.get(CONFIG)
-    if config is not None:
-        tree.files[CONFIG] = gzip.compress(config, 1)  # a host has it packed
+    if config is not None and config[:2] != GZIP:
+        tree.files[CONFIG] = gzip.compress(config, 1)  # as a host has it
     for place, data in _read_lists(folder):
         tree.files.setdefault(place, data)
     _read_security(tree, folder)
     if TRACEFS not in tree.failures:
         _put_members(tree, folder, "events-formats.tgz", EVENT, TRACEFS)
+        _put_formats(tree, folder)
     _put_members(tree, folder, "btf-modules.tgz", MODULE, places.BTF)
     tree.files[f"{places.SYSCTLS}/osrelease"] = release.encode()
     _put_symbols(tree, folder)
@@ -118,6 +120,17 @@ def _put_members(tree: CaptureTree, folder: Path, name: str, wanted: re.Pattern[
         tree.failures[EVENTS if place == TRACEFS else place] = error
         return
     tree.files.update(found)
+
+
+def _put_formats(tree: CaptureTree, folder: Path) -> None:
+    """Each event's format out of one text, as head(1) and tail(1) print several files."""
+    try:
+        text = read_file(folder, "events-formats.gz").decode(errors="replace")
+    except Damaged as error:
+        tree.failures[EVENTS] = error
+        return
+    found = SECTION.split(text)
+    tree.files.update({f"{TRACEFS}/{path}": one.encode() for path, one in zip(found[1::2], found[2::2], strict=True)})
 
 
 def _mend_functions(tree: CaptureTree, folder: Path) -> None:
@@ -162,15 +175,19 @@ def _read_security(tree: CaptureTree, folder: Path) -> None:
 
 
 def _put_symbols(tree: CaptureTree, folder: Path) -> None:
+    """kallsyms in one file, without addresses; or names alone, perhaps with the letters beside them."""
     try:
+        whole = read_file(folder, "kallsyms.gz").decode(errors="replace").splitlines()
         names = read_file(folder, "kallsyms-names.gz").decode(errors="replace").splitlines()
         letters = read_file(folder, "kallsyms-letters.gz").decode(errors="replace").splitlines()
     except Damaged as error:
         tree.failures[places.KALLSYMS] = error
         return
-    code = find_failure("\n".join(names[-1:]).encode())
+    code = find_failure("\n".join((whole or names)[-1:]).encode())
     if code:
         tree.failures[places.KALLSYMS] = OSError(code, os.strerror(code), places.KALLSYMS)
+    elif whole:
+        tree.files[places.KALLSYMS] = "\n".join(f"0 {line}" for line in whole).encode()
     elif len(letters) == len(names):
         lines = (f"0 {letter} {name}" for letter, name in zip(letters, names, strict=True))
         tree.files[places.KALLSYMS] = "\n".join(lines).encode()

@@ -19,7 +19,7 @@ from toolkit.host.names import Names
 from toolkit.host.places import LSMS
 from toolkit.host.tree import Tree, explain, name_error
 from toolkit.host.trials import NOT_LIVE, TRACING, try_call
-from toolkit.kernels import KINDS
+from toolkit.kernels import KINDS, PROCESSOR_PMUS
 from toolkit.model import Fact
 
 Config = Fact[dict[str, str]]
@@ -77,8 +77,6 @@ COUNTERS = (
     *("cpu-cycles", "instructions", "cache-references", "cache-misses", "branch-instructions"),
     *("branch-misses", "bus-cycles", "stalled-cycles-frontend", "stalled-cycles-backend", "ref-cycles"),
 )
-# The processor's PMU is called cpu, or cpu_core and cpu_atom on hybrids, armv8_pmuv3_0 and kin on Arm.
-PROCESSOR_PMUS = ("cpu", "armv", "apple_")
 NO_COUNTER = (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP, errno.EINVAL)
 
 

@@ -6,10 +6,11 @@ Where nothing was listed, only what every host has is known: a base system has b
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from toolkit.host import places
 from toolkit.host.capture_files import read_members, read_text
@@ -22,6 +23,7 @@ BASE_FUNCTIONS = frozenset(
     ("malloc", "free", "calloc", "realloc", "getaddrinfo", "gethostbyname", "fork", "open", "read", "write")
 )
 BASE_LIBRARIES = frozenset(("libc", "libc.so.6", "c"))
+HEADER = re.compile(r"/lib/modules/[^/]+/(?:build|source)/include/", re.ASCII)
 MERGED = ("/bin/", "/sbin/", "/lib/", "/lib64/")  # links to the same below /usr on most hosts
 
 
@@ -111,6 +113,10 @@ def open_listing(folder: Path) -> Listing:
             files[f"/{name}"] = data
     except Damaged:
         files.clear()  # a half of one would define nothing
+    for header in filter(HEADER.match, files):
+        above = tuple(map(str, PurePosixPath(header).parents))[:-1]
+        present.update((header, *above))
+        listed.update(one for one in above if one.count("/") < 4)  # /lib/modules/RELEASE has no other headers
     processors = read_text(folder, "cpuinfo.txt")
     if ":" in processors:
         files[places.PROCESSORS] = processors.encode()

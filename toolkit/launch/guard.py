@@ -7,9 +7,12 @@ import itertools
 import os
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from toolkit.analysis.parts import locate_part
 from toolkit.errors import CannotRun
 from toolkit.launch.plan import SAFE_PATH
-from toolkit.model import Engine, Facts, Variant
+from toolkit.model import Engine, Facts, Found, Variant
 from toolkit.runs import Plan
 from toolkit.trust import find_distrust, open_regular, read_trusted
 from toolkit.versions import engine_version
@@ -114,15 +117,21 @@ def _read_interpreter(path: str) -> tuple[str, ...]:
 
 
 def check_file(variant: Variant) -> None:
-    """Raises CannotRun when a variant's file is not, byte for byte, the one that was analysed, or not only root's."""
+    """Raises CannotRun when a file of a variant is not, byte for byte, what was analysed, or others can write it."""
+    _check_bytes(variant.found, variant.sha256)
+    for name, sha256 in variant.analysis.parts.items():
+        _check_bytes(replace(variant.found, path=locate_part(variant.found.path, name)), sha256)
+
+
+def _check_bytes(found: Found, sha256: str) -> None:
     try:
-        data, distrust = read_trusted(variant.found)
+        data, distrust = read_trusted(found)
     except OSError as error:
-        raise CannotRun(f"cannot read {variant.found.path}: {error.strerror}", fix="reinstall its package") from error
+        raise CannotRun(f"cannot read {found.path}: {error.strerror}", fix="reinstall its package") from error
     if distrust:
-        raise CannotRun(f"{variant.found.path} is not safe to run: {distrust}", fix="reinstall its package")
-    if hashlib.sha256(data).hexdigest() != variant.sha256:
+        raise CannotRun(f"{found.path} is not safe to run: {distrust}", fix="reinstall its package")
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise CannotRun(
-            f"{variant.found.path} changed since it was analysed a moment ago",
+            f"{found.path} changed since it was analysed a moment ago",
             fix="run the command again; if it says this again, somebody is changing the file",
         )

@@ -242,6 +242,7 @@ def _start_tool(plan: Plan, mark: str, group: Group | None, stdout: int, stderr:
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
+        cwd=plan.folder or None,
         env={**plan.env, MARK: mark},
         process_group=0,
         # Unsafe with threads; the keeper has one, and nothing but prctl(2) can say PR_SET_PDEATHSIG.

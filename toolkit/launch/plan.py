@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 
 from toolkit.errors import CannotRun
-from toolkit.model import Choice, Engine, Facts, Risk, Tool
+from toolkit.model import Choice, Engine, Facts, Risk, Tool, Variant
 from toolkit.runs import Enforcement, Form, Limits, Plan
 
 # Seconds that a tool which ends itself gets to start and to end, beyond the time that its arguments ask for: BCC's
@@ -66,7 +67,17 @@ def make_plan(
         asked=asked,
         enforcement=enforcement,
         form=form,
+        folder=decide_folder(choice.variant),
     )
+
+
+def decide_folder(variant: Variant) -> str:
+    """Where a variant is started: its own folder, if it opens C text there by bare names; else where the caller is.
+
+    BCC's deadlock and netqtop look in the working directory, where somebody else may have put a file of that name.
+    """
+    bare = any("/" not in name for name in variant.analysis.parts)
+    return posixpath.dirname(variant.found.path) if bare else ""
 
 
 def decide_form(choice: Choice, *, as_data: bool) -> Form:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import msgspec
 
 from toolkit import analysis
+from toolkit.analysis import NO_PARTS
+from toolkit.analysis.parts import read_parts
 from toolkit.catalog.guess import guess_category
 from toolkit.catalog.load import Curated
 from toolkit.model import Analysis, Engine, Found, Index, Risk, Tool, Variant
@@ -18,7 +20,7 @@ from toolkit.snapshot.shipped import load_shipped
 from toolkit.troubles import find_troubles
 from toolkit.trust import Trust
 
-Analyser = Callable[[Engine, bytes, str], Analysis]
+Analyser = Callable[[Engine, bytes, str, Mapping[str, bytes]], Analysis]
 _INTERPRETER = re.compile(rb"\A#! ?/[\w./ -]{1,100}\n")
 
 
@@ -57,12 +59,17 @@ def build_index(
     )
 
 
-def analysis_key(engine: Engine, stem: str, sha256: str) -> str:
-    """The key of an analysis: the same bytes mean the same only to the same engine and under the same name.
+def analysis_key(engine: Engine, stem: str, sha256: str, parts: Mapping[str, bytes] = NO_PARTS) -> str:
+    """The key of an analysis: the same bytes mean the same only to one engine, under one name, with the same parts.
 
     xfsslower and ext4slower are links to one program, fsslower, which acts on the name that it is started by.
     """
-    return f"{engine}:{stem}:{sha256}"
+    return f"{engine}:{stem}:{sha256}" + "".join(f" {name}:{hash_text(part)}" for name, part in parts.items())
+
+
+def hash_text(data: bytes) -> str:
+    """The SHA-256 of some bytes, as text."""
+    return hashlib.sha256(data).hexdigest()
 
 
 class Reader:
@@ -81,13 +88,15 @@ class Reader:
         """Take over earlier analyses, by `analysis_key` of the whole file."""
         self._known |= known
 
-    def read(self, engine: Engine, stem: str, data: bytes, sha256: str) -> Analysis:
-        """The analysis of these bytes, which have this SHA-256."""
+    def read(
+        self, engine: Engine, stem: str, data: bytes, sha256: str, parts: Mapping[str, bytes] = NO_PARTS
+    ) -> Analysis:
+        """The analysis of these bytes, which have this SHA-256; what has parts is more than its own bytes."""
         text = hide_interpreter(data)
-        key = analysis_key(engine, stem, sha256 if text is data else hashlib.sha256(text).hexdigest())
+        key = analysis_key(engine, stem, sha256 if text is data else hash_text(text), parts)
         if key not in self._read:
-            known = self._known.get(analysis_key(engine, stem, sha256))
-            self._read[key] = known or self._unpack(key) or self._analyse(engine, text, stem)
+            known = None if parts else self._known.get(analysis_key(engine, stem, sha256))
+            self._read[key] = known or self._unpack(key) or self._analyse(engine, text, stem, parts)
         return self._read[key]
 
     def _unpack(self, key: str) -> Analysis | None:
@@ -109,8 +118,8 @@ def _take_file(one: Found, names: dict[str, str], reader: Reader, trust: Trust) 
         data, distrust = trust.read(one)
     except OSError as error:
         return Unreadable(one.path, error.strerror or str(error))
-    sha256 = hashlib.sha256(data).hexdigest()
-    read = reader.read(one.engine, one.stem, data, sha256)
+    sha256 = hash_text(data)
+    read = reader.read(one.engine, one.stem, data, sha256, read_parts(one.engine, data, one.path))
     tool = names.get(one.stem, one.stem)
     if tool in names:  # it has a summary of ours
         read = msgspec.structs.replace(read, summary="")

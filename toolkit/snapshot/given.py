@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from toolkit import analysis
+from toolkit.analysis.parts import read_parts
 from toolkit.errors import UsageError
 from toolkit.model import Engine, Found, Need, NeedKind, Requirement, Variant
 from toolkit.trust import open_regular
@@ -75,7 +76,7 @@ def _read(path: Path) -> bytes:
 
 def _make_variant(path: Path, engine: Engine, data: bytes) -> Variant:
     found = Found(upstream=SOURCE, source=SOURCE, stem=path.stem, engine=engine, path=str(path))
-    read = analysis.analyze(engine, data, path.stem)
+    read = analysis.analyze(engine, data, path.stem, read_parts(engine, data, str(path)))
     return Variant(tool=path.stem, found=found, analysis=read, sha256=hashlib.sha256(data).hexdigest())
 
 

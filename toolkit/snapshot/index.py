@@ -88,11 +88,13 @@ def _build(paths: Paths, stored: Stored | None, reader: Reader | None) -> Index:
     if stored and _same_code(stored, data):
         with suppress(*DAMAGED):
             earlier = _unpack(stored).variants
-            reader.learn({analysis_key(one.engine, one.found.stem, one.sha256): one.analysis for one in earlier})
+            whole = (one for one in earlier if not one.analysis.parts)
+            reader.learn({analysis_key(one.engine, one.found.stem, one.sha256): one.analysis for one in whole})
     with use_current(paths.snapshots, paths.current) as snapshot:
         synced = discover_snapshot(snapshot) if snapshot else ()
         found = (*document_packages(local, snapshot, curated.sources), *synced)
         index = build_index(curated, found, reader)
+    stamps += _stamp_parts(index, {one.path for one in local})
     built = Stored(
         written_by=_writer(),
         state=str(paths.state),
@@ -108,6 +110,14 @@ def _build(paths: Paths, stored: Stored | None, reader: Reader | None) -> Index:
     return index
 
 
+def _stamp_parts(index: Index, paths: set[str]) -> list[Stamp]:
+    """The stamps of what the files at these paths compile and do not hold themselves."""
+    from toolkit.analysis.parts import locate_part
+
+    found = (one for one in index.variants if one.analysis.parts and one.found.path in paths)
+    return [take_stamp(locate_part(one.found.path, name)) for one in found for name in one.analysis.parts]
+
+
 def _own_files(data: Path) -> tuple[Path, ...]:
     """The files of ours that an index is made from: the curated data, and the code that reads variants."""
     from toolkit.snapshot.shipped import PACKAGE, list_code
@@ -116,7 +126,7 @@ def _own_files(data: Path) -> tuple[Path, ...]:
     return (
         *(data / name for name in ("categories.yaml", "sources.yaml", "known.yaml", "tools")),
         *sorted((data / "tools").glob("*.yaml")),
-        *(PACKAGE / f"{name}.py" for name in ("troubles", "answers")),
+        *(PACKAGE / f"{name}.py" for name in ("troubles", "answers", "outside", "trust")),
         *list_code(),
         *(path for folder in code for path in sorted(folder.glob("*.py"))),
     )
