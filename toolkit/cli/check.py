@@ -14,6 +14,7 @@ from toolkit.cli import render
 from toolkit.cli.check_data import format_csv, make_document
 from toolkit.cli.check_report import format_matrix, sum_up
 from toolkit.cli.check_why import explain_rows
+from toolkit.cli.engines import parse_engines
 from toolkit.cli.names import complete_tool
 from toolkit.cli.places import own_paths
 from toolkit.cli.session import open_session
@@ -26,7 +27,6 @@ from toolkit.snapshot.given import read_given
 from toolkit.snapshot.index import load_index
 
 HERE = "this host"
-SETTABLE = (Engine.BPFTRACE, Engine.BCC)  # a native tool's engine is the kernel itself
 
 
 class Request(Value, frozen=True):
@@ -35,17 +35,6 @@ class Request(Value, frozen=True):
     index: Index
     subjects: tuple[Subject, ...]
     hosts: tuple[tuple[str, Facts], ...]
-
-
-def parse_engine(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[Engine, str], ...]:
-    """`bpftrace=0.23.2` as an engine and its version."""
-    found: list[tuple[Engine, str]] = []
-    for value in values:
-        name, _, version = value.partition("=")
-        if name not in SETTABLE or not version.lstrip("v")[:1].isdecimal():
-            raise click.BadParameter(f"{value!r} is not like bpftrace=0.23.2 or bcc=0.31.0", ctx, param)
-        found.append((Engine(name), version.lstrip("v")))
-    return tuple(dict.fromkeys(found))
 
 
 @click.command("check")
@@ -60,7 +49,7 @@ def parse_engine(ctx: click.Context, param: click.Parameter, values: tuple[str, 
     help="Facts of another host: a file, or a folder of captures. Without it: this host.",
 )
 @click.option(
-    "--engine", "-e", multiple=True, callback=parse_engine, metavar="NAME=VERSION", help="In place of what is there."
+    "--engine", "-e", multiple=True, callback=parse_engines, metavar="NAME=VERSION", help="In place of what is there."
 )
 @click.option(
     "--fail-on",
@@ -178,9 +167,9 @@ def _find_subject(index: Index, text: str) -> tuple[Subject, ...]:
     try:
         asked = resolve_name(index, text)
     except NoSuchTool as error:
-        if path.exists():
+        if text and path.exists():
             return _read_files(index, path)
-        raise UsageError(error.what, fix=error.fix) from error
+        raise UsageError(f"there is neither a tool nor a file named {text!r}", fix=error.fix) from error
     if not asked.variants:
         raise UsageError(f"no variant of {asked.tool.name} is on this host", fix="`toolkit sync` fetches those of git")
     variants = tuple(sorted(asked.variants, key=lambda one: one.id))

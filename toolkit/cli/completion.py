@@ -9,9 +9,9 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
-    """The completion script for a shell.
+    """The completion script for SHELL: bash, zsh or fish.
 
     \b
     bash: toolkit completion bash > /etc/bash_completion.d/toolkit

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -13,6 +12,8 @@ import click
 import msgspec
 
 from toolkit.cli import render
+from toolkit.cli.engines import parse_engines
+from toolkit.cli.files import NAMED
 from toolkit.cli.places import own_paths
 from toolkit.errors import StateError, UsageError
 from toolkit.host import load_facts
@@ -30,7 +31,6 @@ GROUPS = {
     "Types": ("fentry", "btf_functions", "fields", "symbols", "features"),
 }
 COLUMN = 29
-VERSION = re.compile(r"v?(\d+(?:\.\d+)+)", re.ASCII)
 
 
 class Shown(Value, frozen=True, omit_defaults=False):
@@ -61,18 +61,32 @@ class Document(Value, frozen=True, omit_defaults=False):
 
 @click.command("facts")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md); big sets as counts.")
-@click.option("--export", "target", metavar="FILE", help="Write them for another machine; .gz packs, - is stdout.")
-@click.option("--from", "source", metavar="PATH", help="Not of this host: a folder of captures, or an exported file.")
-@click.option("--root", metavar="TREE", help="Look for programs, libraries and headers in this file system.")
+@click.option(
+    "--export", "target", type=NAMED, metavar="FILE", help="Write them for another machine; .gz packs, - is stdout."
+)
+@click.option(
+    "--from", "source", type=NAMED, metavar="PATH", help="Not of this host: a folder of captures, or an exported file."
+)
+@click.option(
+    "--root", type=NAMED, metavar="TREE", help="Look for programs, libraries and headers in this file system."
+)
 @click.option("--capture-script", is_flag=True, help="Print the shell script that takes captures, and do nothing else.")
-@click.option("--engine", "engines", metavar="NAME=VERSION", multiple=True, help="As if this engine were there.")
+@click.option(
+    "--engine",
+    "-e",
+    "engines",
+    multiple=True,
+    callback=parse_engines,
+    metavar="NAME=VERSION",
+    help="In place of what is there.",
+)
 def command(
     as_json: bool,
     target: str | None,
     source: str | None,
     root: str | None,
     capture_script: bool,
-    engines: tuple[str, ...],
+    engines: tuple[tuple[Engine, str], ...],
 ) -> None:
     """What this host offers to BPF tools: each fact with its origin, or why it is unknown.
 
@@ -120,20 +134,14 @@ def _load(source: str | None, root: str | None, wanted: tuple[Need, ...]) -> Fac
     return msgspec.structs.replace(facts, looked=looked)
 
 
-def _replace_engines(facts: Facts, engines: tuple[str, ...]) -> Facts:
-    """Facts with other versions of engines. Raises UsageError."""
+def _replace_engines(facts: Facts, engines: tuple[tuple[Engine, str], ...]) -> Facts:
+    """Facts with other versions of engines."""
     found = {one.name: one for one in facts.engines}
     missing = dict(facts.missing_engines)
-    for text in engines:
-        name, _, version = text.partition("=")
-        number = VERSION.fullmatch(version)
-        if name not in (Engine.BPFTRACE, Engine.BCC) or number is None:
-            what = f"--engine {text} does not name bpftrace or bcc and a version"
-            raise UsageError(what, fix="for example: --engine bpftrace=0.23.2")
-        engine = Engine(name)
+    for engine, version in engines:
         argv = found[engine].argv if engine in found else ()
-        found[engine] = EngineFact(name=engine, version=number[1], argv=argv)
-        missing.pop(name, None)
+        found[engine] = EngineFact(name=engine, version=version, argv=argv)
+        missing.pop(engine, None)
     return msgspec.structs.replace(facts, engines=tuple(found.values()), missing_engines=missing)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 import click
 
 from toolkit.cli import render
+from toolkit.cli.group import Group
+from toolkit.cli.numbers import Number
 from toolkit.cli.places import own_paths
 from toolkit.config import load_settings
 from toolkit.errors import StateError, UsageError
@@ -61,7 +63,7 @@ class Garbage(Value, frozen=True, omit_defaults=False):
     dry_run: bool
 
 
-@click.group("snapshots")
+@click.group("snapshots", cls=Group)
 def command() -> None:
     """The built catalogs on this host: what they hold, what changed, and the way back."""
 
@@ -153,7 +155,7 @@ def unhold_command(as_json: bool) -> None:
 
 
 @command.command("gc")
-@click.option("--keep", type=click.IntRange(1), help="Keep so many, and the current one (settings: keep).")
+@click.option("--keep", type=Number(1), help="Keep so many, and the current one (settings: keep).")
 @click.option("--dry-run", "-n", is_flag=True, help="Say what would go, and remove nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
 def gc_command(keep: int | None, dry_run: bool, as_json: bool) -> None:

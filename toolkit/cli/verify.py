@@ -10,6 +10,7 @@ import click
 from toolkit.cli import render
 from toolkit.cli.names import complete_tool
 from toolkit.cli.narrate import say
+from toolkit.cli.numbers import Number
 from toolkit.cli.progress import can_redraw
 from toolkit.cli.session import Session, open_session
 from toolkit.cli.trying import (
@@ -38,12 +39,24 @@ ERASE = "\r\x1b[K"
 @click.option("--all", "-a", "everything", is_flag=True, help="Every variant on this host.")
 @click.option("--changed", is_flag=True, help="Only what has no result that still holds.")
 @click.option(
-    "--seconds", default=30, type=click.IntRange(2, 3600), show_default=True, help="The longest time for one variant."
+    "--seconds",
+    default=30,
+    type=Number(2, 3600),
+    show_default=True,
+    metavar="SECONDS",
+    help="The longest time for one variant.",
 )
 @click.option("--allow", multiple=True, type=click.Choice([str(risk) for risk in GATED]), help="Accept a risk class.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when a trial differs from its prediction: for CI.")
 @click.option("--propose", is_flag=True, help="Print what differs as entries for catalog/known.yaml.")
-@click.option("--wait", default=10, type=click.IntRange(0, 3600), show_default=True, help="Seconds for another verify.")
+@click.option(
+    "--wait",
+    default=10,
+    type=Number(0, 3600),
+    show_default=True,
+    metavar="SECONDS",
+    help="How long another verify is waited for.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
 def command(
     names: tuple[str, ...],

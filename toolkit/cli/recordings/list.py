@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from toolkit.cli import render
+from toolkit.cli.numbers import Number
 from toolkit.cli.places import own_paths
 from toolkit.cli.recordings.times import EXAMPLES, parse_since, parse_until
 from toolkit.model import Value
@@ -40,18 +41,16 @@ def _moment(parse: Callable[[str, datetime], float]) -> Callable[..., float | No
 
 
 @click.command("list")
-@click.option("--tool", "-t", default="", help="Of this tool.")
-@click.option("--category", default="", help="Of tools of this category.")
-@click.option("--variant", default="", help="Of this variant, such as bcc/runqlat.")
+@click.option("--tool", "-t", default="", metavar="TOOL", help="Of this tool.")
+@click.option("--category", default="", metavar="CATEGORY", help="Of tools of this category.")
+@click.option("--variant", default="", metavar="VARIANT", help="Of this variant, such as bcc/runqlat.")
 @click.option("--outcome", type=click.Choice([str(one) for one in State]), help="That ended so, or have not yet.")
 @click.option("--since", callback=_moment(parse_since), metavar="TIME", help=f"Started then or later: {EXAMPLES}.")
 @click.option("--until", callback=_moment(parse_until), metavar="TIME", help="Started before; a day counts whole.")
-@click.option("--host", default="", help="Made on this host.")
-@click.option("--user", default="", help="Made by this user.")
-@click.option("--tag", "tags", multiple=True, help="With this tag; several: with all of them.")
-@click.option(
-    "--limit", "-n", default=20, type=click.IntRange(1), show_default=True, help="At most so many, newest first."
-)
+@click.option("--host", default="", metavar="HOST", help="Made on this host.")
+@click.option("--user", default="", metavar="USER", help="Made by this user.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="With this tag; several: with all of them.")
+@click.option("--limit", "-n", default=20, type=Number(1), show_default=True, help="At most so many, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
 def command(
     tool: str,
