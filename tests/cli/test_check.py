@@ -115,7 +115,8 @@ def test_nothing_wider_than_the_terminal_is_printed(repository: Path) -> None:
     ("arguments", "said"),
     [
         ((), "what should be checked?"),
-        (("nosuchtool",), "there is no tool named 'nosuchtool'"),
+        (("nosuchtool",), "there is neither a tool nor a file named 'nosuchtool'"),
+        (("",), "there is neither a tool nor a file named ''"),
         (("./nowhere.bt",), "cannot read nowhere.bt: No such file"),
         (("runqlat", "--facts", "pyproject.toml"), "pyproject.toml"),
         (("runqlat", "--facts", "tests"), "holds no captures"),

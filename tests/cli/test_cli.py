@@ -8,10 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.conftest import ROOT, Toolkit
+from tests.support.terminal import open_terminal
 from toolkit import __version__
+from toolkit.cli.list import explain_marks, format_footer, format_status
+from toolkit.cli.search import Result
+from toolkit.cli.session import open_session
+from toolkit.model import Basis, Status
 
 
 def test_version_and_help(toolkit: Toolkit) -> None:
@@ -37,14 +43,32 @@ def test_every_command_explains_itself(toolkit: Toolkit, command: str) -> None:
         (("runqlat", "10", "1"), 125, "to run a tool: toolkit run runqlat 10 1"),
         (("--json", "list"), 125, "goes behind the command"),
         (("list", "tape"), 125, "the categories are: cpu mem disk"),
-        (("list", "--colour"), 125, "No such option"),
-        (("info",), 125, "Missing argument"),
+        (("list", "--colour"), 125, "there is no option '--colour'\n"),
+        (("list", "--run"), 125, "did you mean --runs? `toolkit list --help` shows how it is called"),
+        (("list", "disk", "fs"), 125, "toolkit: got unexpected extra argument (fs)\n"),
+        (("",), 125, "`toolkit --help` shows them"),
+        (("help",), 125, "`toolkit --help` shows them"),
+        (("runqlat", "a b"), 125, "toolkit run runqlat 'a b'"),
+        (("snapshots", "lits"), 125, "did you mean `toolkit snapshots list`?"),
+        (("cron", "nothing-like-it"), 125, "`toolkit cron --help` shows them"),
+        (("completion",), 125, "SHELL is missing: one of bash, zsh, fish\n"),
+        (("info",), 125, "TOOL is missing\n         `toolkit info --help` shows how it is called"),
+        (("run", "-d"), 125, "requires an argument\n         `toolkit run --help` shows how it is called"),
+        (("run", "--nice", "20", "runqlat"), 125, "--nice: 20 is not between 0 and 19\n"),
+        (("run", "--nice", "low", "runqlat"), 125, "--nice: 'low' is no whole number\n"),
+        (("run", "--bpf-cost", "nan", "runqlat"), 125, "--bpf-cost: nan is not between 0 and 100,000\n"),
+        (("recordings", "list", "-n", "0"), 125, "--limit: 0 is not at least 1\n"),
+        (("recordings", "list", "--category", "tape"), 125, "the categories are: cpu mem disk"),
+        (("recordings", "export", "-f", "csv", "-o", ""), 125, "--output: an empty text names no file"),
         (("info", "runqlatt"), 127, "did you mean runqlat"),
         (("which", "nothing-like-it"), 127, "there is no tool named 'nothing-like-it'"),
         (("run", "nothing-like-it"), 127, "toolkit list"),
         (("run", "-d", "soon", "runqlat"), 125, "not a time such as 10, 90s, 5m or 1h"),
         (("run", "-d", "-1", "runqlat"), 125, "7 days"),
-        (("run", "--bogus", "runqlat"), 125, "No such option"),
+        (("run", "--bogus", "runqlat"), 125, "there is no option '--bogus'"),
+        (("run", "inhouse/runqlat", "--bogus"), 125, "  inhouse/runqlat: a bpftrace script takes no options\n"),
+        (("which", "inhouse/runqlat", "--bogus"), 125, "  inhouse/runqlat: a bpftrace script takes no options\n"),
+        (("stop", "--all", "runqlat"), 125, "--all and a RUN exclude each other"),
         (("run", "--force", "sslsniff"), 126, "--allow sensitive"),
         (("recordings", "show", "nothing"), 125, "there is no recording 'nothing'"),
     ],
@@ -56,6 +80,49 @@ def test_a_mistake_gets_a_message_and_a_status_never_a_traceback(
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("group", ["snapshots", "cron", "policy", "recordings"])
+def test_a_group_alone_prints_its_help_uncut(toolkit: Toolkit, group: str) -> None:
+    done = toolkit(group)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == toolkit(group, "--help").stdout
+    assert "..." not in done.stdout.split("Commands:")[1]
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred\n", "x" * 100_000])
+def test_a_name_neither_commands_the_terminal_nor_floods_it(warm_home: Path, name: str) -> None:
+    arguments = [sys.executable, "-m", "toolkit", "list", "disk", name]
+    environ = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
+    with open_terminal(arguments, environ, lines=200) as terminal:
+        assert terminal.finish() == 125
+    assert b"\x1b" not in terminal.raw
+    assert len(terminal.raw) < 3000
+
+
+def test_what_attaches_to_nothing_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    rows = tuple(
+        Result("a", "cpu", "", status, basis, blind, 1.0, ())
+        for status, basis, blind in (
+            (Status.PARTIAL, Basis.VERIFIED, True),
+            (Status.RUNS, Basis.VERIFIED, False),
+            (Status.BLOCKED, Basis.PREDICTED, False),
+            (None, None, False),
+        )
+    )
+    assert [format_status(row) for row in rows] == ["partial!", "runs*   ", "blocked ", "absent  "]
+    assert explain_marks(rows[2:]) == ""
+    assert explain_marks(rows[1:]) == "* tried here by `toolkit verify`."
+    assert explain_marks(rows[:1]) == "partial! would attach to no event, and `run` refuses it."
+
+
+@pytest.mark.usefixtures("warm_home")
+def test_who_may_load_no_bpf_program_is_told_below_the_list() -> None:
+    session = open_session()
+    facts = msgspec.structs.replace(session.facts, capabilities=frozenset())
+    text = " ".join(format_footer(msgspec.structs.replace(session, facts=facts), (), (), None, hint=True))
+    assert "): this user may not load BPF programs: CAP_BPF and CAP_PERFMON missing" in text
 
 
 def test_a_mistake_in_the_settings_is_named(toolkit: Toolkit, own_home: Path) -> None:

@@ -77,7 +77,7 @@ def session(loaded: Session, own_home: Path) -> Session:
     [
         ((), 125, "name a tool, or ask for --all"),
         (("--all", "runqlat"), 125, "exclude each other"),
-        (("--seconds", "0", "runqlat"), 125, "0 is not in the range"),
+        (("--seconds", "0", "runqlat"), 125, "--seconds: 0 is not between 2 and 3,600"),
         (("--allow", "heavy", "runqlat"), 125, "is not one of"),
     ],
 )
@@ -98,7 +98,7 @@ class TestReal:
         assert "All is as predicted." in done.stdout
         assert basis(toolkit, NATIVE) == ("runs", "verified")
         listing = toolkit("list", "cpu").stdout
-        assert "runqlat         runs   * " in listing
+        assert "runqlat         runs*    " in listing
         assert "* tried here by `toolkit verify`" in listing
         assert toolkit("verify", "--changed", NATIVE).stdout.strip().startswith("0 variants")
 

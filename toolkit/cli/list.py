@@ -129,7 +129,7 @@ def _format(
         yield render.paint(f"{one.name:<{NAME_WIDTH}}", bold=True) + "  " + render.paint(one.summary, dim=True)
         yield from (format_row(row, width) for row in inside)
         yield ""
-    yield from _format_footer(session, shown, rows, width, hint=hint)
+    yield from format_footer(session, shown, rows, width, hint=hint)
 
 
 def format_row(row: Row, width: int | None) -> str:
@@ -162,9 +162,10 @@ def explain_marks(rows: Iterable[Marked]) -> str:
     return " ".join(told)
 
 
-def _format_footer(
+def format_footer(
     session: Session, shown: tuple[Row, ...], rows: tuple[Row, ...], width: int | None, *, hint: bool
 ) -> Iterator[str]:
+    """How many run, why none does where this user may not, what the marks mean, and where more is said."""
     running = sum(row.status is Status.RUNS for row in rows)
     absent = sum(row.status is None for row in rows)
     here = len(rows) - absent

@@ -24,7 +24,8 @@ def refuse(asked: Asked, chosen: Chosen, session: Session, arguments: tuple[str,
     told = (f"{one.variant.id}: {misfits.get(one.variant.id) or _reasons(one)}" for one in chosen.judged)
     lines = tuple(dict.fromkeys(told))  # a file may be held at several revisions, and lack the same at each
     if len(chosen.misfits) == len(chosen.judged):
-        return UsageError(_list(f"cannot call {name} like this", lines))
+        fix = f"`toolkit info {name}` shows how each is called"
+        return UsageError(_list(f"cannot call {name} like this", lines), fix=fix)
     instead = _instead(asked, session, arguments)
     fixes = tuple(dict.fromkeys(_fixes(chosen.judged)))
     fix = "\n         ".join((*(f"to mend it: {fix}" for fix in fixes[:2]), *instead))

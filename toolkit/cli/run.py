@@ -157,7 +157,7 @@ def command(
     same for every variant: `toolkit run runqlat 10 1` is one summary of 10 seconds.
 
     Exit status: the tool's own; 0 when the time asked for is over; 124 a limit ended it; 125 toolkit failed; 126 it
-    cannot run here; 127 no such tool; 130 interrupted.
+    cannot run here, or is not allowed; 127 no such tool; 130 interrupted; 141 nobody reads its output any more.
     """
     check_text((tool, *arguments))
     check_outlet(chart=chart, as_json=as_json)

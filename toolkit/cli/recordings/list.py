@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from toolkit.catalog.query import require_category
 from toolkit.cli import render
 from toolkit.cli.numbers import Number
 from toolkit.cli.places import own_paths
@@ -19,6 +20,7 @@ from toolkit.paths import Paths
 from toolkit.recordings.index import find_ids
 from toolkit.recordings.layout import Query, Recording, State, matches
 from toolkit.recordings.read import read_recording
+from toolkit.snapshot.index import load_index
 
 
 class RecordingList(Value, frozen=True, omit_defaults=False):
@@ -66,9 +68,10 @@ def command(
     as_json: bool,
 ) -> None:
     """The newest recordings, or those that you ask for: every option narrows it."""
+    paths = own_paths()
     query = Query(
         tool=tool,
-        category=category,
+        category=require_category(load_index(paths), category) if category else "",
         variant=variant,
         state=State(outcome) if outcome else None,
         since=since,
@@ -77,7 +80,7 @@ def command(
         user=user,
         tags=tags,
     )
-    recordings = tuple(_find(own_paths(), query, limit))
+    recordings = tuple(_find(paths, query, limit))
     if as_json:
         render.print_json(RecordingList(shape=render.SHAPE, recordings=recordings))
     elif recordings:
