@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
 
 from tests.conftest import ROOT, Toolkit
 from tests.support.terminal import open_terminal
 from toolkit import __version__
+from toolkit.cli.app import cli
 from toolkit.cli.list import explain_marks, format_footer, format_status
 from toolkit.cli.search import Result
 from toolkit.cli.session import open_session
@@ -189,6 +192,32 @@ def test_json_has_the_documented_shape(toolkit: Toolkit, arguments: tuple[str, .
     document = json.loads(toolkit(*arguments, "--json").stdout)
     assert set(document) == keys
     assert document["shape"] == 1
+
+
+def list_commands(group: click.Group, context: click.Context) -> Iterator[tuple[str, click.Command]]:
+    for name in group.list_commands(context):
+        one = group.get_command(context, name)
+        assert one
+        if isinstance(one, click.Group):
+            yield from ((f"{name} {inner}", command) for inner, command in list_commands(one, context))
+        else:
+            yield name, one
+
+
+def test_every_command_has_json_and_names_what_its_options_take() -> None:
+    commands = dict(list_commands(cli, click.Context(cli)))
+    options = {name: [one for one in each.params if isinstance(one, click.Option)] for name, each in commands.items()}
+    without = {name for name, each in options.items() if "--json" not in [text for one in each for text in one.opts]}
+    assert without == {"completion", "recordings export"}
+    vague = {f"{name} {one.opts[0]}" for name, each in options.items() for one in each if is_vague(one)}
+    assert vague == set()
+
+
+def is_vague(option: click.Option) -> bool:
+    """Whether a help would say no more of its value than TEXT or PATH of click's own."""
+    return (
+        not option.is_flag and not option.metavar and option.type.name in ("text", "path", "file", "integer", "float")
+    )
 
 
 def test_a_closed_pipe_is_no_error_message(warm_home: Path) -> None:

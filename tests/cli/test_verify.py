@@ -127,6 +127,8 @@ class TestReal:
         assert done.returncode == (1 if row["differs"] else 0)
         proposed = toolkit("verify", "--propose")
         assert (f"variants: [{SILENT}]" in proposed.stdout) is row["differs"]
+        known = json.loads(toolkit("verify", "--propose", "--json").stdout)["trials"]
+        assert (SILENT in [one["variant"] for one in known]) is row["differs"]
 
     def test_interrupting_keeps_what_was_seen_and_leaves_nothing(self, own_home: Path) -> None:
         command = [sys.executable, "-m", "toolkit", "verify", "libbpf-tools/opensnoop", NATIVE, "inhouse/runqlat"]

@@ -92,7 +92,7 @@ def show_command(name: str | None, as_json: bool) -> None:
     """
     paths = own_paths()
     snapshot = find_snapshot(paths, name)
-    render.print_json(snapshot) if as_json else render.print_lines(_format_snapshot(paths, snapshot))
+    render.print_document(snapshot) if as_json else render.print_lines(_format_snapshot(paths, snapshot))
 
 
 @command.command("diff")
@@ -106,7 +106,7 @@ def diff_command(before: str | None, after: str | None, as_json: bool) -> None:
     older = find_snapshot(paths, before) if before else _previous(paths, newer)
     difference = compare_manifests(older.manifest if older else None, newer.manifest)
     if as_json:
-        render.print_json(difference)
+        render.print_document(difference)
         return
     first = f"from {_name(paths, older) if older else 'nothing'} to {_name(paths, newer)}"
     render.print_lines((*render.wrap(first, 0, render.terminal_width()), *format_difference(difference)))

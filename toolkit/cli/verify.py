@@ -87,7 +87,7 @@ def command(
         raise UsageError("name a tool, or ask for --all", fix="toolkit verify runqlat; toolkit verify --all")
     session = open_session()
     if propose and not (names or everything or changed):
-        return _print_known(session)
+        return _print_known(session, as_json=as_json)
     candidates = list_candidates(session, names)
     if names and not candidates:
         raise CannotRun(f"no variant of {', '.join(names)} is on this host", fix="`toolkit doctor` names the packages")
@@ -143,10 +143,13 @@ def _choose_status(course: Course, *, strict: bool, changed: bool) -> int:
     return 1 if strict and course.differing else 0
 
 
-def _print_known(session: Session) -> int:
+def _print_known(session: Session, *, as_json: bool) -> int:
     """What earlier trials, whose results still hold, showed to be other than predicted."""
     found = ((one, find_result(session, one)) for one in list_candidates(session, ()))
     known = tuple(Tried(candidate=one, trial=trial) for one, trial in found if trial is not None and differs(trial))
+    if as_json:
+        render.print_json(make_document(Course(tried=known, seconds=0.0), session))
+        return 0
     if not known:
         say("no trial on this kernel showed anything else than predicted", "to try everything: toolkit verify --all")
         return 0

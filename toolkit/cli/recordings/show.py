@@ -35,7 +35,7 @@ def command(name: str, stderr: bool, raw: bool, chart: bool, as_json: bool) -> N
     """What one run printed, and how it ended. NAME is its name, the beginning of it, or `last`."""
     recording = find_recording(own_paths().recordings, name)
     if as_json:
-        render.print_json(recording)
+        render.print_document(recording)
         return
     if not raw:
         # What was recorded elsewhere may hold anything; only what it printed is passed on as it is.
