@@ -7,6 +7,9 @@ import io
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -110,6 +113,14 @@ def _load_of_runs(name: str) -> click.Command:
 class Commands(LazyGroup):
     """All commands; a name that is none of them is most often a tool's, or mistyped."""
 
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _pipes_past_click():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _pipes_past_click():
+            return super().invoke(ctx)
+
     def suggest(self, ctx: click.Context, args: list[str]) -> str:
         """A command whose name is near, else how a tool is run."""
         import shlex
@@ -125,6 +136,15 @@ class Commands(LazyGroup):
             gc.freeze()
             gc.enable()
         return command
+
+
+@contextmanager
+def _pipes_past_click() -> Iterator[None]:
+    """Let a closed pipe reach `main`: click itself would exit with 1 on an error with the number of one."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise BrokenPipeError(error.strerror) from error
 
 
 @click.group(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from toolkit.cli import render
+
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -23,4 +25,4 @@ def command(shell: str) -> None:
     kind = get_completion_class(shell)
     if kind is None:
         raise click.UsageError(f"there is no completion for {shell}")
-    click.echo(kind(cli, {}, "toolkit", "_TOOLKIT_COMPLETE").source())
+    render.print_lines((kind(cli, {}, "toolkit", "_TOOLKIT_COMPLETE").source(),))

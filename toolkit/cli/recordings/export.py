@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from toolkit.cli.events import write_all
+from toolkit.cli.events import raise_problem, write_all
 from toolkit.cli.files import NAMED
 from toolkit.cli.numbers import Number
 from toolkit.cli.places import own_paths
@@ -48,8 +48,7 @@ def command(name: str, form: str, output: str | None, force: bool, table: int | 
     pieces = open_export(recording, form, table)
     if output is None or output == "-":
         for piece in pieces:
-            if write_all(1, piece):
-                raise BrokenPipeError
+            raise_problem(write_all(1, piece))
     else:
         write_file(Path(output), pieces, force=force)
 
