@@ -18,6 +18,7 @@ from tests.recordings.test_recordings import RESULT, make_run
 from tests.support.terminal import open_terminal
 from toolkit.cli.recordings.times import parse_age, parse_since, parse_size, parse_until
 from toolkit.recordings.write import Recorder
+from toolkit.runs import Outcome
 
 NOW = datetime(2026, 11, 25, 14, 30, tzinfo=UTC).astimezone()
 MIDNIGHT = NOW.replace(hour=0, minute=0)
@@ -56,7 +57,12 @@ def test_list_is_narrowed_by_every_option(toolkit: Toolkit, folder: Path) -> Non
     assert list_names(toolkit, "--user", "bob") == ["22"]
     assert list_names(toolkit, "--outcome", "running") == ["23"]
     assert list_names(toolkit, "--outcome", "ended", "--tool", "tcplife") == ["21"]
-    going_on.finish(RESULT)
+    assert (
+        list_names(toolkit, "--category", "processor") == list_names(toolkit, "--category", "cpu") == ["23", "22", "21"]
+    )
+    going_on.finish(msgspec.structs.replace(RESULT, outcome=Outcome.OUTPUT_CLOSED))
+    assert list_names(toolkit, "--outcome", "output closed") == ["23"]
+    assert "  output closed  " in toolkit("recordings", "list", "--limit", "1").stdout
     nothing = toolkit("recordings", "list", "--tool", "none")
     assert (nothing.returncode, nothing.stdout) == (0, "")
     assert "No recording" in nothing.stderr

@@ -136,8 +136,8 @@ def _trust(subject: Subject) -> Subject:
 
 
 def _name_hosts(facts: tuple[Path, ...]) -> tuple[str, ...]:
-    """A short name for each: prod-a for prod-a.json; the folder too where two would be called the same."""
-    names = tuple(path.resolve().name.removesuffix(".json") for path in facts)
+    """A short name for each: prod-a for prod-a.json.gz; the folder too where two would be called the same."""
+    names = tuple(path.resolve().name.removesuffix(".gz").removesuffix(".json") for path in facts)
     counted = Counter(names)
     unique = (name if counted[name] == 1 else str(path) for name, path in zip(names, facts, strict=True))
     return tuple(map(render.printable, unique))

@@ -122,7 +122,7 @@ def _make_row(one: Recording, now: float) -> tuple[str, str, str, str, str]:
 
 
 def describe_state(one: Recording) -> str:
-    """How it ended, in one or two words."""
+    """How it ended, in the words of --outcome, or the status that it failed with."""
     if one.state is State.ENDED and one.result is not None and one.result.tool_status:
         return f"status {one.result.tool_status}"
-    return "stopped" if one.state is State.OUTPUT_CLOSED else str(one.state)
+    return str(one.state)
