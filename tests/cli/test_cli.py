@@ -72,6 +72,8 @@ def test_every_command_explains_itself(toolkit: Toolkit, command: str) -> None:
         (("run", "inhouse/runqlat", "--bogus"), 125, "  inhouse/runqlat: a bpftrace script takes no options\n"),
         (("which", "inhouse/runqlat", "--bogus"), 125, "  inhouse/runqlat: a bpftrace script takes no options\n"),
         (("stop", "--all", "runqlat"), 125, "--all and a RUN exclude each other"),
+        (("run", "netsize"), 126, "`toolkit sync` fetches more tools from git"),  # of the book: nobody synced here
+        (("which", "netsize"), 126, "no variant of netsize is on this host"),
         (("run", "--force", "sslsniff"), 126, "--allow sensitive"),
         (("recordings", "show", "nothing"), 125, "nothing is recorded yet"),
     ],

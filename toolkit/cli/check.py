@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from toolkit.catalog.query import resolve_name
+from toolkit.catalog.query import describe_ways, resolve_name
 from toolkit.cli import render
 from toolkit.cli.check_data import format_csv, make_document
 from toolkit.cli.check_report import format_matrix, sum_up
@@ -171,7 +171,7 @@ def _find_subject(index: Index, text: str) -> tuple[Subject, ...]:
             return _read_files(index, path)
         raise UsageError(f"there is neither a tool nor a file named {text!r}", fix=error.fix) from error
     if not asked.variants:
-        raise UsageError(f"no variant of {asked.tool.name} is on this host", fix="`toolkit sync` fetches those of git")
+        raise UsageError(f"no variant of {asked.tool.name} is on this host", fix=describe_ways(index, ""))
     variants = tuple(sorted(asked.variants, key=lambda one: one.id))
     return (Subject(name=text if asked.pinned else asked.tool.name, variants=variants),)
 

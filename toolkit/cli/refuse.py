@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from toolkit.alternatives import find_alternative, make_alternative
-from toolkit.catalog.query import Asked
+from toolkit.catalog.query import Asked, describe_ways
 from toolkit.choose import Chosen, choose, is_for_newer
 from toolkit.cli.session import Session
 from toolkit.compat import find_missing_rights
-from toolkit.distributions import install_command
 from toolkit.errors import CannotRun, ToolkitError, UsageError
 from toolkit.model import Judged, Status
 
@@ -16,7 +15,9 @@ def refuse(asked: Asked, chosen: Chosen, session: Session, arguments: tuple[str,
     """The error to raise when `chosen` holds no choice: UsageError where all that is wrong are the arguments."""
     name = asked.tool.name
     if not chosen.judged:
-        return CannotRun(f"no variant of {name} is on this host", fix=_installing(session))
+        ways = describe_ways(session.index, session.facts.distribution)
+        fix = "\n         ".join((ways, *_instead(asked, session, arguments)))
+        return CannotRun(f"no variant of {name} is on this host", fix=fix)
     rights = find_missing_rights(session.facts)
     if rights:
         return CannotRun(f"cannot run {name}: {rights.text}", fix=rights.fix)
@@ -66,10 +67,3 @@ def _instead(asked: Asked, session: Session, arguments: tuple[str, ...]) -> tupl
     if found:
         return (f"instead: toolkit run {found.tool}: {found}",)
     return () if asked.pinned else (f"`toolkit list --runs {asked.tool.category}` shows what does run here",)
-
-
-def _installing(session: Session) -> str:
-    distribution = session.facts.distribution
-    commands = tuple(install_command(distribution, what) for what in ("native", "bpftrace", "bcc"))
-    known = [command for command in commands if command]
-    return f"the packages that hold tools: {'; '.join(known)}" if known else "`toolkit doctor` says what is missing"

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from toolkit.catalog.query import describe_ways
 from toolkit.cli import render
 from toolkit.cli.names import complete_tool
 from toolkit.cli.narrate import say
@@ -90,7 +91,8 @@ def command(
         return _print_known(session, as_json=as_json)
     candidates = list_candidates(session, names)
     if names and not candidates:
-        raise CannotRun(f"no variant of {', '.join(names)} is on this host", fix="`toolkit doctor` names the packages")
+        ways = describe_ways(session.index, session.facts.distribution)
+        raise CannotRun(f"no variant of {', '.join(names)} is on this host", fix=ways)
     chosen = keep_changed(session, candidates) if changed else candidates
     rules = Rules(seconds=float(seconds), allowed=tuple(map(Risk, allow)), wait=float(wait))
     course = _try(session, chosen, rules, quiet=as_json)
