@@ -137,6 +137,13 @@ def test_a_variant_that_would_attach_nothing_is_not_started_unasked() -> None:
     assert choose((blind,), make_facts(), force=True).choice is not None
 
 
+def test_what_is_forced_is_not_said_to_run() -> None:
+    other = msgspec.structs.replace(BCC, found=msgspec.structs.replace(BCC.found, revision="v0.26.0"))
+    forced = choose((BCC, other), NO_HEADERS, force=True).choice
+    assert forced is not None
+    assert forced.why == "forced: none of 2 can run here"
+
+
 def test_force_takes_even_a_blocked_one() -> None:
     assert choose((BCC,), NO_HEADERS).choice is None
     forced = choose((BCC,), NO_HEADERS, force=True).choice

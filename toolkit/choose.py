@@ -186,6 +186,8 @@ def _explain(
         parts.append("asked for by name")
     elif not others:
         parts.append("the only variant here")
+    elif not _can_start(best.verdict):
+        parts.append(f"forced: none of {len(others) + 1} can run here")
     elif rivals:
         parts.append(f"{ENGINE_WORDS[best.variant.engine]}; {rivals} other{'s' * (rivals > 1)} would run too")
     else:

@@ -15,6 +15,15 @@ from toolkit.trust import open_regular
 
 T = TypeVar("T")
 
+KINDS = {
+    "float": "a number",
+    "int": "a whole number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+}
 LARGEST = 1 << 20  # bytes: a catalog file is 30 KB; what is larger is not one
 
 
@@ -66,7 +75,11 @@ def convert_entry(entry: Entry, kind: type[T]) -> T:
     try:
         return msgspec.convert(entry.value, kind)
     except msgspec.ValidationError as error:
-        raise point_at(entry, str(error)) from error
+        message = str(error)
+        own = message.startswith("Object contains") and " - at " not in message  # a key of it, not of what it holds
+        if own and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            message += f"; there are {', '.join(f'`{one.encode_name}`' for one in msgspec.structs.fields(kind))}"
+        raise point_at(entry, message) from error
 
 
 def point_at(entry: Entry, message: str, key: str = "") -> SettingsError:
@@ -76,7 +89,20 @@ def point_at(entry: Entry, message: str, key: str = "") -> SettingsError:
     key = key or (re.match(r"\$\.([\w-]+)", path) or quoted or [None, ""])[1] or ""
     line = entry.lines.get(key, entry.line)
     where = f"{entry.key}.{key}" if key and not quoted else entry.key
-    return SettingsError(f"{entry.file}:{line}: {where}: {text[:1].lower()}{text[1:]}")
+    return SettingsError(f"{entry.file}:{line}: {where}: {say_plainly(text)}")
+
+
+def say_plainly(message: str) -> str:
+    """A msgspec message in words of who writes a file: "Expected `float` > 0.0" -> "expected a number > 0"."""
+    plain = message.replace("Object contains unknown field", "there is no")
+    if message.startswith("Expected"):
+        plain = re.sub(r"`([a-z |]+)`", lambda found: " or ".join(map(_name_kind, found[1].split(" | "))), plain)
+        plain = re.sub(r"(?<= \d)\.0$", "", plain)
+    return f"{plain[:1].lower()}{plain[1:]}"
+
+
+def _name_kind(word: str) -> str:
+    return KINDS.get(word, word)
 
 
 def _compose(file: Path) -> yaml.Node | None:

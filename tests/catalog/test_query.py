@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.support.samples import make_index, make_variant
-from toolkit.catalog.query import find_category, list_tools, require_category, resolve_name
+from toolkit.catalog.query import describe_ways, find_category, list_tools, require_category, resolve_name
 from toolkit.errors import NoSuchTool, UsageError
 from toolkit.model import Engine, Tool
 
@@ -63,6 +63,18 @@ def test_an_alias_means_the_tool() -> None:
 def test_the_name_of_another_implementation_means_that_file() -> None:
     asked = resolve_name(INDEX, "biolatency-kp")
     assert (asked.tool, asked.variants, asked.pinned) == (BIOLATENCY, (OLD,), True)
+
+
+def test_what_is_not_on_this_host_comes_by_packages_that_it_lacks_and_by_git() -> None:
+    sync = "`toolkit sync` fetches more tools from git"
+    held = tuple(
+        msgspec.structs.replace(one, found=msgspec.structs.replace(one.found, source=source))
+        for one, source in ((LIBBPF, "packages"), (BCC, "packages"), (OWN, "inhouse"), (NEW, "bpftrace"))
+    )
+    assert describe_ways(make_index(*held[:3]), "debian") == f"apt-get install -y bpftrace; {sync}"
+    assert describe_ways(make_index(*held), "debian") == "apt-get install -y bpftrace"
+    assert describe_ways(make_index(*held[:3]), "unheard-of") == sync
+    assert describe_ways(make_index(*held), "unheard-of") == "`toolkit doctor` says what this host lacks"
 
 
 def test_an_unknown_name_suggests_near_ones() -> None:

@@ -97,6 +97,13 @@ def test_a_tool_of_the_catalog_counts_by_its_best_variant(toolkit: Toolkit, repo
     assert names == sorted(set(names))
 
 
+def test_a_host_is_called_as_its_file_also_when_that_is_packed(toolkit: Toolkit, repository: Path) -> None:
+    packed = str(repository / "web1.json.gz")
+    assert toolkit("facts", "--from", str(repository / "prod-a"), "--export", packed).returncode == 0
+    document = json.loads(toolkit("check", "inhouse/runqlat", "--facts", packed, "--json").stdout)
+    assert [one["name"] for one in document["kernels"]] == ["web1"]
+
+
 def test_nothing_wider_than_the_terminal_is_printed(repository: Path) -> None:
     engines = [text for number in range(10, 25) for text in ("-e", f"bpftrace=0.{number}.0")]
     arguments = ("check", str(repository / "tools"), "inhouse/runqlat", *facts(repository), *engines)
@@ -115,7 +122,8 @@ def test_nothing_wider_than_the_terminal_is_printed(repository: Path) -> None:
     ("arguments", "said"),
     [
         ((), "what should be checked?"),
-        (("nosuchtool",), "there is no tool named 'nosuchtool'"),
+        (("nosuchtool",), "there is neither a tool nor a file named 'nosuchtool'"),
+        (("",), "there is neither a tool nor a file named ''"),
         (("./nowhere.bt",), "cannot read nowhere.bt: No such file"),
         (("runqlat", "--facts", "pyproject.toml"), "pyproject.toml"),
         (("runqlat", "--facts", "tests"), "holds no captures"),

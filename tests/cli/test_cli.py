@@ -6,12 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
+import msgspec
 import pytest
 
 from tests.conftest import ROOT, Toolkit
+from tests.support.terminal import open_terminal
 from toolkit import __version__
+from toolkit.cli.app import cli
+from toolkit.cli.list import explain_marks, format_footer, format_status
+from toolkit.cli.search import Result
+from toolkit.cli.session import open_session
+from toolkit.model import Basis, Status
 
 
 def test_version_and_help(toolkit: Toolkit) -> None:
@@ -37,16 +46,36 @@ def test_every_command_explains_itself(toolkit: Toolkit, command: str) -> None:
         (("runqlat", "10", "1"), 125, "to run a tool: toolkit run runqlat 10 1"),
         (("--json", "list"), 125, "goes behind the command"),
         (("list", "tape"), 125, "the categories are: cpu mem disk"),
-        (("list", "--colour"), 125, "No such option"),
-        (("info",), 125, "Missing argument"),
+        (("list", "--colour"), 125, "there is no option '--colour'\n"),
+        (("list", "--run"), 125, "did you mean --runs? `toolkit list --help` shows how it is called"),
+        (("list", "disk", "fs"), 125, "toolkit: got unexpected extra argument (fs)\n"),
+        (("",), 125, "`toolkit --help` shows them"),
+        (("help",), 125, "`toolkit --help` shows them"),
+        (("runqlat", "a b"), 125, "toolkit run runqlat 'a b'"),
+        (("snapshots", "lits"), 125, "did you mean `toolkit snapshots list`?"),
+        (("cron", "nothing-like-it"), 125, "`toolkit cron --help` shows them"),
+        (("completion",), 125, "SHELL is missing: one of bash, zsh, fish\n"),
+        (("info",), 125, "TOOL is missing\n         `toolkit info --help` shows how it is called"),
+        (("run", "-d"), 125, "requires an argument\n         `toolkit run --help` shows how it is called"),
+        (("run", "--nice", "20", "runqlat"), 125, "--nice: 20 is not between 0 and 19\n"),
+        (("run", "--nice", "low", "runqlat"), 125, "--nice: 'low' is no whole number\n"),
+        (("run", "--bpf-cost", "nan", "runqlat"), 125, "--bpf-cost: nan is not between 0 and 100,000\n"),
+        (("recordings", "list", "-n", "0"), 125, "--limit: 0 is not at least 1\n"),
+        (("recordings", "list", "--category", "tape"), 125, "the categories are: cpu mem disk"),
+        (("recordings", "export", "-f", "csv", "-o", ""), 125, "--output: an empty text names no file"),
         (("info", "runqlatt"), 127, "did you mean runqlat"),
         (("which", "nothing-like-it"), 127, "there is no tool named 'nothing-like-it'"),
         (("run", "nothing-like-it"), 127, "toolkit list"),
         (("run", "-d", "soon", "runqlat"), 125, "not a time such as 10, 90s, 5m or 1h"),
         (("run", "-d", "-1", "runqlat"), 125, "7 days"),
-        (("run", "--bogus", "runqlat"), 125, "No such option"),
+        (("run", "--bogus", "runqlat"), 125, "there is no option '--bogus'"),
+        (("run", "inhouse/runqlat", "--bogus"), 125, "  inhouse/runqlat: a bpftrace script takes no options\n"),
+        (("which", "inhouse/runqlat", "--bogus"), 125, "  inhouse/runqlat: a bpftrace script takes no options\n"),
+        (("stop", "--all", "runqlat"), 125, "--all and a RUN exclude each other"),
+        (("run", "netsize"), 126, "`toolkit sync` fetches more tools from git"),  # of the book: nobody synced here
+        (("which", "netsize"), 126, "no variant of netsize is on this host"),
         (("run", "--force", "sslsniff"), 126, "--allow sensitive"),
-        (("recordings", "show", "nothing"), 125, "there is no recording 'nothing'"),
+        (("recordings", "show", "nothing"), 125, "nothing is recorded yet"),
     ],
 )
 def test_a_mistake_gets_a_message_and_a_status_never_a_traceback(
@@ -56,6 +85,49 @@ def test_a_mistake_gets_a_message_and_a_status_never_a_traceback(
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("group", ["snapshots", "cron", "policy", "recordings"])
+def test_a_group_alone_prints_its_help_uncut(toolkit: Toolkit, group: str) -> None:
+    done = toolkit(group)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == toolkit(group, "--help").stdout
+    assert "..." not in done.stdout.split("Commands:")[1]
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred\n", "x" * 100_000])
+def test_a_name_neither_commands_the_terminal_nor_floods_it(warm_home: Path, name: str) -> None:
+    arguments = [sys.executable, "-m", "toolkit", "list", "disk", name]
+    environ = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
+    with open_terminal(arguments, environ, lines=200) as terminal:
+        assert terminal.finish() == 125
+    assert b"\x1b" not in terminal.raw
+    assert len(terminal.raw) < 3000
+
+
+def test_what_attaches_to_nothing_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    rows = tuple(
+        Result("a", "cpu", "", status, basis, blind, 1.0, ())
+        for status, basis, blind in (
+            (Status.PARTIAL, Basis.VERIFIED, True),
+            (Status.RUNS, Basis.VERIFIED, False),
+            (Status.BLOCKED, Basis.PREDICTED, False),
+            (None, None, False),
+        )
+    )
+    assert [format_status(row) for row in rows] == ["partial!", "runs*   ", "blocked ", "absent  "]
+    assert explain_marks(rows[2:]) == ""
+    assert explain_marks(rows[1:]) == "* tried here by `toolkit verify`."
+    assert explain_marks(rows[:1]) == "partial! would attach to no event, and `run` refuses it."
+
+
+@pytest.mark.usefixtures("warm_home")
+def test_who_may_load_no_bpf_program_is_told_below_the_list() -> None:
+    session = open_session()
+    facts = msgspec.structs.replace(session.facts, capabilities=frozenset())
+    text = " ".join(format_footer(msgspec.structs.replace(session, facts=facts), (), (), None, hint=True))
+    assert "): this user may not load BPF programs: CAP_BPF and CAP_PERFMON missing" in text
 
 
 def test_a_mistake_in_the_settings_is_named(toolkit: Toolkit, own_home: Path) -> None:
@@ -124,11 +196,47 @@ def test_json_has_the_documented_shape(toolkit: Toolkit, arguments: tuple[str, .
     assert document["shape"] == 1
 
 
-def test_a_closed_pipe_is_no_error_message(warm_home: Path) -> None:
-    command = f"{sys.executable} -m toolkit list --all --json | head -1; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stderr == ""
-    assert done.stdout.splitlines()[-1] in ("0", "141")
+def list_commands(group: click.Group, context: click.Context) -> Iterator[tuple[str, click.Command]]:
+    for name in group.list_commands(context):
+        one = group.get_command(context, name)
+        assert one
+        if isinstance(one, click.Group):
+            yield from ((f"{name} {inner}", command) for inner, command in list_commands(one, context))
+        else:
+            yield name, one
+
+
+def test_every_command_has_json_and_names_what_its_options_take() -> None:
+    commands = dict(list_commands(cli, click.Context(cli)))
+    options = {name: [one for one in each.params if isinstance(one, click.Option)] for name, each in commands.items()}
+    without = {name for name, each in options.items() if "--json" not in [text for one in each for text in one.opts]}
+    assert without == {"completion", "recordings export"}
+    vague = {f"{name} {one.opts[0]}" for name, each in options.items() for one in each if is_vague(one)}
+    assert vague == set()
+
+
+def is_vague(option: click.Option) -> bool:
+    """Whether a help would say no more of its value than TEXT or PATH of click's own."""
+    return (
+        not option.is_flag and not option.metavar and option.type.name in ("text", "path", "file", "integer", "float")
+    )
+
+
+@pytest.mark.usefixtures("warm_home")
+@pytest.mark.parametrize("arguments", ["list --all", "list --json", "--help", "list --help", "recordings", "facts"])
+def test_a_closed_pipe_is_141_and_no_error_message(arguments: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit", *arguments.split()],
+        cwd=ROOT,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_a_umask_that_lets_a_group_write_does_no_harm(own_home: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -12,11 +13,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.conftest import Toolkit
+from tests.conftest import ROOT, Toolkit
 from tests.recordings.test_recordings import RESULT, make_run
 from tests.support.terminal import open_terminal
 from toolkit.cli.recordings.times import parse_age, parse_since, parse_size, parse_until
 from toolkit.recordings.write import Recorder
+from toolkit.runs import Outcome
 
 NOW = datetime(2026, 11, 25, 14, 30, tzinfo=UTC).astimezone()
 MIDNIGHT = NOW.replace(hour=0, minute=0)
@@ -55,7 +57,12 @@ def test_list_is_narrowed_by_every_option(toolkit: Toolkit, folder: Path) -> Non
     assert list_names(toolkit, "--user", "bob") == ["22"]
     assert list_names(toolkit, "--outcome", "running") == ["23"]
     assert list_names(toolkit, "--outcome", "ended", "--tool", "tcplife") == ["21"]
-    going_on.finish(RESULT)
+    assert (
+        list_names(toolkit, "--category", "processor") == list_names(toolkit, "--category", "cpu") == ["23", "22", "21"]
+    )
+    going_on.finish(msgspec.structs.replace(RESULT, outcome=Outcome.OUTPUT_CLOSED))
+    assert list_names(toolkit, "--outcome", "output closed") == ["23"]
+    assert "  output closed  " in toolkit("recordings", "list", "--limit", "1").stdout
     nothing = toolkit("recordings", "list", "--tool", "none")
     assert (nothing.returncode, nothing.stdout) == (0, "")
     assert "No recording" in nothing.stderr
@@ -198,3 +205,19 @@ def test_sizes_are_powers_of_1024() -> None:
     for bad in ("", "G", "-1", "1X", "1 2"):
         with pytest.raises(ValueError, match="no size"):
             parse_size(bad)
+
+
+@pytest.mark.parametrize("arguments", [("show",), ("replay", "--speed", "1000"), ("export", "-f", "text")])
+def test_a_full_disk_is_said_and_is_no_reader_that_left(folder: Path, arguments: tuple[str, ...]) -> None:
+    record(folder, 23).finish(RESULT)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "toolkit", "recordings", *arguments],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 125
+    assert "No space left on device" in done.stderr

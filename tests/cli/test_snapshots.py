@@ -76,6 +76,8 @@ def test_a_rollback_holds_until_the_person_says_otherwise(paths: Paths, acme: Up
         (second, 2, False),
         (first, 1, True),
     ]
+    assert json.loads(toolkit("snapshots", "show", "--json").stdout).items() >= {"shape": 1, "id": first}.items()
+    assert json.loads(toolkit("snapshots", "diff", first, third, "--json").stdout)["shape"] == 1
     assert "`toolkit snapshots unhold` lets sync go on" in toolkit("snapshots", "list").stdout
     assert "no source was asked" in toolkit("sync", "acme").stdout
     assert toolkit("sync", "acme", "--quiet").stdout == ""

@@ -77,7 +77,7 @@ def session(loaded: Session, own_home: Path) -> Session:
     [
         ((), 125, "name a tool, or ask for --all"),
         (("--all", "runqlat"), 125, "exclude each other"),
-        (("--seconds", "0", "runqlat"), 125, "0 is not in the range"),
+        (("--seconds", "0", "runqlat"), 125, "--seconds: 0 is not between 2 and 3,600"),
         (("--allow", "heavy", "runqlat"), 125, "is not one of"),
     ],
 )
@@ -98,7 +98,7 @@ class TestReal:
         assert "All is as predicted." in done.stdout
         assert basis(toolkit, NATIVE) == ("runs", "verified")
         listing = toolkit("list", "cpu").stdout
-        assert "runqlat         runs   * " in listing
+        assert "runqlat         runs*    " in listing
         assert "* tried here by `toolkit verify`" in listing
         assert toolkit("verify", "--changed", NATIVE).stdout.strip().startswith("0 variants")
 
@@ -127,6 +127,8 @@ class TestReal:
         assert done.returncode == (1 if row["differs"] else 0)
         proposed = toolkit("verify", "--propose")
         assert (f"variants: [{SILENT}]" in proposed.stdout) is row["differs"]
+        known = json.loads(toolkit("verify", "--propose", "--json").stdout)["trials"]
+        assert (SILENT in [one["variant"] for one in known]) is row["differs"]
 
     def test_interrupting_keeps_what_was_seen_and_leaves_nothing(self, own_home: Path) -> None:
         command = [sys.executable, "-m", "toolkit", "verify", "libbpf-tools/opensnoop", NATIVE, "inhouse/runqlat"]

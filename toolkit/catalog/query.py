@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from toolkit.distributions import install_command
 from toolkit.errors import NoSuchTool, UsageError
 from toolkit.model import Index, Tool, Value, Variant
+
+PACKAGED = {"native": "libbpf-tools", "bpftrace": "bpftrace", "bcc": "bcc"}  # what a package brings -> whose tools
 
 
 class Asked(Value, frozen=True, kw_only=False):
@@ -75,6 +78,16 @@ def list_tools(index: Index, category: str | None) -> tuple[Tool, ...]:
     if category is None:
         return index.tools
     return tuple(tool for tool in index.tools if category in (tool.category, *tool.also))
+
+
+def describe_ways(index: Index, distribution: str) -> str:
+    """How variants that are not on this host come to it: packages that it lacks, and git, where none was synced."""
+    held = {(one.found.source, one.found.upstream) for one in index.variants}
+    lacking = (what for what, upstream in PACKAGED.items() if ("packages", upstream) not in held)
+    ways = [command for what in lacking if (command := install_command(distribution, what))]
+    if all(source in ("packages", "inhouse") for source, _ in held):
+        ways.append("`toolkit sync` fetches more tools from git")
+    return "; ".join(ways) or "`toolkit doctor` says what this host lacks"
 
 
 def _find_tool(index: Index, name: str) -> Tool | None:

@@ -7,11 +7,14 @@ import io
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
 from toolkit import __version__
-from toolkit.cli.lazy import LazyGroup
+from toolkit.cli.group import LazyGroup
 from toolkit.errors import ToolkitError
 
 BUG = 70  # EX_SOFTWARE of sysexits(3): neither the tool's failure nor a refusal of ours
@@ -110,12 +113,22 @@ def _load_of_runs(name: str) -> click.Command:
 class Commands(LazyGroup):
     """All commands; a name that is none of them is most often a tool's, or mistyped."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise ToolkitError(f"there is no command named {args[0]!r}", fix=_suggest(args))
-        return super().resolve_command(ctx, args)
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _pipes_past_click():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _pipes_past_click():
+            return super().invoke(ctx)
+
+    def suggest(self, ctx: click.Context, args: list[str]) -> str:
+        """A command whose name is near, else how a tool is run."""
+        import shlex
+
+        near = super().suggest(ctx, args)
+        if near.startswith("did you mean") or args[0] in ("", "help"):
+            return near
+        return f"to run a tool: toolkit run {shlex.join(args)}"
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, cmd_name)
@@ -125,18 +138,19 @@ class Commands(LazyGroup):
         return command
 
 
-def _suggest(args: list[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.75)
-    return f"did you mean `toolkit {near[0]}`?" if near else f"to run a tool: toolkit run {' '.join(args)}"
+@contextmanager
+def _pipes_past_click() -> Iterator[None]:
+    """Let a closed pipe reach `main`: click itself would exit with 1 on an error with the number of one."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise BrokenPipeError(error.strerror) from error
 
 
 @click.group(
     cls=Commands,
     names=COMMANDS,
     load=_load,
-    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option("--version", "-V", is_flag=True, help="Print the version.")
@@ -158,8 +172,6 @@ def cli(context: click.Context, version: bool, as_json: bool) -> None:
         context.exit()
     if as_json:
         raise click.UsageError("--json goes behind the command", context)
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 def main() -> None:
@@ -173,8 +185,9 @@ def main() -> None:
     except ToolkitError as error:
         sys.exit(_report(error.what, error.fix, error.status))
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "toolkit"
-        sys.exit(_report(error.format_message(), f"`{where} --help` shows how it is called", ToolkitError.status))
+        from toolkit.cli.mistakes import describe_mistake
+
+        sys.exit(_report(*describe_mistake(error), ToolkitError.status))
     except click.ClickException as error:
         sys.exit(_report(error.format_message(), "", ToolkitError.status))
     except (KeyboardInterrupt, click.Abort):

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from toolkit.cli import narrate
-from toolkit.cli.events import GiveUp, OutputEvent, ResultEvent, never, write_all
+from toolkit.cli.events import GiveUp, OutputEvent, ResultEvent, never, raise_problem, write_all
 from toolkit.cli.places import own_paths
 from toolkit.errors import NoSuchRecording, NoSuchRun, StateError, ToolkitError
 from toolkit.launch.register import Entry
@@ -65,10 +65,9 @@ def _follow(entry: Entry, launcher: Launcher, following: Following, show: Show, 
             for stream, data in following.read():
                 # A reader that does not read is waited for until ^C, or with --stop until the second.
                 closed = show(stream, data, lambda: len(interrupts) > int(stops))
-                if closed and len(interrupts) <= int(stops):
-                    raise BrokenPipeError
-                if closed:
+                if closed and len(interrupts) > int(stops):
                     return _let_go(entry)
+                raise_problem(closed)
             if ended:
                 return _tell_end(entry, show, quiet=quiet)
             if interrupts and not stops:

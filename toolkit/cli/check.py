@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from toolkit.catalog.query import resolve_name
+from toolkit.catalog.query import describe_ways, resolve_name
 from toolkit.cli import render
 from toolkit.cli.check_data import format_csv, make_document
 from toolkit.cli.check_report import format_matrix, sum_up
@@ -136,8 +136,8 @@ def _trust(subject: Subject) -> Subject:
 
 
 def _name_hosts(facts: tuple[Path, ...]) -> tuple[str, ...]:
-    """A short name for each: prod-a for prod-a.json; the folder too where two would be called the same."""
-    names = tuple(path.resolve().name.removesuffix(".json") for path in facts)
+    """A short name for each: prod-a for prod-a.json.gz; the folder too where two would be called the same."""
+    names = tuple(path.resolve().name.removesuffix(".gz").removesuffix(".json") for path in facts)
     counted = Counter(names)
     unique = (name if counted[name] == 1 else str(path) for name, path in zip(names, facts, strict=True))
     return tuple(map(render.printable, unique))
@@ -167,11 +167,11 @@ def _find_subject(index: Index, text: str) -> tuple[Subject, ...]:
     try:
         asked = resolve_name(index, text)
     except NoSuchTool as error:
-        if path.exists():
+        if text and path.exists():
             return _read_files(index, path)
-        raise UsageError(error.what, fix=error.fix) from error
+        raise UsageError(f"there is neither a tool nor a file named {text!r}", fix=error.fix) from error
     if not asked.variants:
-        raise UsageError(f"no variant of {asked.tool.name} is on this host", fix="`toolkit sync` fetches those of git")
+        raise UsageError(f"no variant of {asked.tool.name} is on this host", fix=describe_ways(index, ""))
     variants = tuple(sorted(asked.variants, key=lambda one: one.id))
     return (Subject(name=text if asked.pinned else asked.tool.name, variants=variants),)
 

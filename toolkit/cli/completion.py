@@ -5,13 +5,15 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from toolkit.cli import render
+
 SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
-    """The completion script for a shell.
+    """The completion script for SHELL: bash, zsh or fish.
 
     \b
     bash: toolkit completion bash > /etc/bash_completion.d/toolkit
@@ -23,4 +25,4 @@ def command(shell: str) -> None:
     kind = get_completion_class(shell)
     if kind is None:
         raise click.UsageError(f"there is no completion for {shell}")
-    click.echo(kind(cli, {}, "toolkit", "_TOOLKIT_COMPLETE").source())
+    render.print_lines((kind(cli, {}, "toolkit", "_TOOLKIT_COMPLETE").source(),))

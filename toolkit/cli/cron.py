@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from toolkit.cli import render
+from toolkit.cli.group import Group
 from toolkit.command import capture_command
 from toolkit.errors import StateError
 from toolkit.fleet import cron
@@ -73,7 +74,7 @@ class Overview(Value, frozen=True, omit_defaults=False):
     problem: str
 
 
-@click.group("cron")
+@click.group("cron", cls=Group)
 def command() -> None:
     """Sync every night, at a minute that each host has of its own: a hash of its name."""
 

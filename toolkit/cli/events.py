@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from toolkit.errors import StateError
 from toolkit.model import Value
 from toolkit.output.frames import Frame
 from toolkit.runs import NOBODY_READS, Plan, Result
@@ -79,6 +80,14 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = never) -> str:
         except OSError as error:
             return f"its output cannot be written any more ({error.strerror})"
     return ""
+
+
+def raise_problem(problem: str) -> None:
+    """Raises BrokenPipeError where `write_all` says that the reader left, StateError where it says anything else."""
+    if problem == NOBODY_READS:
+        raise BrokenPipeError
+    if problem:
+        raise StateError(problem)
 
 
 def _write_some(descriptor: int, data: memoryview) -> int:

@@ -13,6 +13,7 @@ import msgspec
 
 from toolkit.cli import render
 from toolkit.cli.engines import parse_engines
+from toolkit.cli.files import NAMED
 from toolkit.cli.narrate import say
 from toolkit.cli.places import own_paths
 from toolkit.compat import find_missing_rights
@@ -63,17 +64,24 @@ class Document(Value, frozen=True, omit_defaults=False):
 
 @click.command("facts")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md); big sets as counts.")
-@click.option("--export", "target", metavar="FILE", help="Write them for another machine; .gz packs, - is stdout.")
-@click.option("--from", "source", metavar="PATH", help="Not of this host: a folder of captures, or an exported file.")
-@click.option("--root", metavar="TREE", help="Look for programs, libraries and headers in this file system.")
+@click.option(
+    "--export", "target", type=NAMED, metavar="FILE", help="Write them for another machine; .gz packs, - is stdout."
+)
+@click.option(
+    "--from", "source", type=NAMED, metavar="PATH", help="Not of this host: a folder of captures, or an exported file."
+)
+@click.option(
+    "--root", type=NAMED, metavar="TREE", help="Look for programs, libraries and headers in this file system."
+)
 @click.option("--capture-script", is_flag=True, help="Print the shell script that takes captures, and do nothing else.")
 @click.option(
     "--engine",
+    "-e",
     "engines",
-    metavar="NAME=VERSION",
     multiple=True,
     callback=parse_engines,
-    help="As if this engine were there.",
+    metavar="NAME=VERSION",
+    help="In place of what is there.",
 )
 def command(
     as_json: bool,

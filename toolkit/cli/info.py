@@ -8,7 +8,7 @@ from itertools import groupby
 import click
 
 from toolkit.alternatives import Alternative, describe_attachment, find_alternative
-from toolkit.catalog.query import resolve_name
+from toolkit.catalog.query import describe_ways, resolve_name
 from toolkit.choose import choose, judge_all
 from toolkit.cli import render
 from toolkit.cli.names import complete_tool
@@ -72,7 +72,7 @@ def command(tool: str, as_json: bool) -> None:
     if as_json:
         render.print_json(_make_info(session, asked.tool, judged, chosen, through, instead))
         return
-    render.print_lines(_format(asked.tool, judged, chosen, session.paths, through, instead))
+    render.print_lines(_format(session, asked.tool, judged, chosen, through, instead))
 
 
 def _make_info(
@@ -123,10 +123,10 @@ def _tell_guess(tool: Tool, judged: tuple[Judged, ...]) -> str:
 
 
 def _format(
+    session: Session,
     tool: Tool,
     judged: tuple[Judged, ...],
     chosen: Choice | None,
-    paths: Paths,
     through: str,
     instead: Alternative | None,
 ) -> Iterator[str]:
@@ -142,7 +142,8 @@ def _format(
         yield from _labelled("risk", f"{risk}: it {RISK_WORDS[risk]}", width)
     yield ""
     if not judged:
-        yield "  No variant of it is on this host. `toolkit doctor` says which packages hold tools."
+        yield "  No variant of it is on this host."
+        yield from _labelled("to get it", describe_ways(session.index, session.facts.distribution), width)
         yield from _labelled("instead", f"{instead}", width) if instead else ()
         return
     taken = chosen.variant if chosen else None
@@ -154,7 +155,7 @@ def _format(
         yield from _labelled("instead", f"{instead}", width)
         yield ""
     for group in _group(judged, taken):
-        yield from _format_variant(group[0], width, paths, is_chosen=group[0].variant is taken)
+        yield from _format_variant(group[0], width, session.paths, is_chosen=group[0].variant is taken)
         for other in group[1:]:
             yield from render.wrap(f"also held: {_describe_other(other, group[0])}", 6, width)
         yield ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import click
 
@@ -11,11 +12,24 @@ from toolkit.choose import judge_all
 from toolkit.cli import render
 from toolkit.cli.names import complete_category
 from toolkit.cli.session import Session, open_session
+from toolkit.compat import find_missing_rights
 from toolkit.model import Basis, Judged, Status, Tool, Value
 
 NAME_WIDTH = 14
 STATUS_WIDTH = 7
 VERIFIED = "*"  # behind a verdict that a trial gave
+BLIND = "!"  # behind `partial` where not one event would be seen, as in `check`
+
+
+class Marked(Protocol):
+    """What a verdict's word and the mark behind it are made of."""
+
+    @property
+    def status(self) -> Status | None: ...
+    @property
+    def basis(self) -> Basis | None: ...
+    @property
+    def blind(self) -> bool: ...
 
 
 class Row(Value, frozen=True, omit_defaults=False):
@@ -115,37 +129,53 @@ def _format(
         yield render.paint(f"{one.name:<{NAME_WIDTH}}", bold=True) + "  " + render.paint(one.summary, dim=True)
         yield from (format_row(row, width) for row in inside)
         yield ""
-    yield from _format_footer(session, shown, rows, width, hint=hint)
+    yield from format_footer(session, shown, rows, width, hint=hint)
 
 
 def format_row(row: Row, width: int | None) -> str:
     """A tool with its verdict, summary and best variant or reason, in at most `width` columns."""
-    if row.status is None:
-        status, end = render.paint(f"{'absent':<{STATUS_WIDTH}}", dim=True), ""
-    else:
-        status = render.paint_status(row.status, STATUS_WIDTH)
-        end = row.best if row.status is Status.RUNS else row.why
+    end = row.best if row.status is Status.RUNS else row.why
     summary = row.summary if row.curated else f"{row.summary or 'not described'} (category guessed)"
     text = f"{summary:<52}  {end}".rstrip()
     if width is not None:
         room = width - NAME_WIDTH - STATUS_WIDTH - 4
         text = render.cut(text, room) if room >= 70 else render.cut(summary, room)
-    mark = VERIFIED if row.basis is Basis.VERIFIED else " "
-    return f"{row.name:<{NAME_WIDTH}}  {status}{mark} {text}"
+    return f"{row.name:<{NAME_WIDTH}}  {format_status(row)} {text}"
 
 
-def _format_footer(
+def format_status(row: Marked) -> str:
+    """A verdict's word in its colour with its mark, in STATUS_WIDTH columns and one."""
+    mark = BLIND if row.blind else VERIFIED if row.basis is Basis.VERIFIED else ""
+    if row.status is None:
+        return render.paint(f"{'absent':<{STATUS_WIDTH + 1}}", dim=True)
+    return render.paint(f"{row.status}{mark}".ljust(STATUS_WIDTH + 1), render.COLOURS[row.status])
+
+
+def explain_marks(rows: Iterable[Marked]) -> str:
+    """What the marks mean that stand in these rows, in sentences; empty where there are none."""
+    seen = tuple(rows)
+    told = []
+    if any(row.blind for row in seen):
+        told.append(f"{Status.PARTIAL}{BLIND} would attach to no event, and `run` refuses it.")
+    if any(row.basis is Basis.VERIFIED and not row.blind for row in seen):
+        told.append(f"{VERIFIED} tried here by `toolkit verify`.")
+    return " ".join(told)
+
+
+def format_footer(
     session: Session, shown: tuple[Row, ...], rows: tuple[Row, ...], width: int | None, *, hint: bool
 ) -> Iterator[str]:
+    """How many run, why none does where this user may not, what the marks mean, and where more is said."""
     running = sum(row.status is Status.RUNS for row in rows)
     absent = sum(row.status is None for row in rows)
     here = len(rows) - absent
-    text = f"{running} of {here} tools run here (kernel {session.facts.release})."
+    rights = find_missing_rights(session.facts)
+    why = f": {rights.text}" if rights else ""
+    told = [f"{running} of {here} tools run here (kernel {session.facts.release}){why}."]
     if hint and absent:
-        text += f" {absent} more are known but not on this host: `list --all`."
-    if any(row.basis is Basis.VERIFIED for row in shown):
-        text += " * tried here by `toolkit verify`."
+        told.append(f"{absent} more are known but not on this host: `list --all`.")
+    told.append(explain_marks(shown))
     blocked = next((row for row in shown if row.status is Status.BLOCKED), None)
     if blocked:
-        text += f" Why not: `toolkit info {blocked.name}`, `toolkit doctor`."
-    yield from render.wrap(text, 0, width)
+        told.append(f"Why not: `toolkit info {blocked.name}`, `toolkit doctor`.")
+    yield from render.wrap(" ".join(filter(None, told)), 0, width)

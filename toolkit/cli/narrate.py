@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import click
 
-from toolkit.cli.render import format_bytes, format_duration, format_percent, terminal_width
+from toolkit.cli.render import cut, format_bytes, format_duration, format_percent, printable, terminal_width
 from toolkit.launch.plan import outlives_limit
 from toolkit.launch.policy import RISK_WORDS
 from toolkit.model import Risk, Status
@@ -19,12 +19,17 @@ from toolkit.runs import NOBODY_READS, Cost, Enforcement, Form, Limits, Outcome,
 
 LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have seen an attachment
 INDENT = " " * 9  # below "toolkit: "
+LONGEST_LINE = 2000  # of what we say: a name that is not ours may have any length
 PLAN_INDENT = 11  # columns of the words of `describe_plan`
 
 
 def say(text: str, fix: str = "") -> None:
-    """A sentence of ours on stderr and what to do about it, wrapped on a terminal; that nobody reads is no failure."""
-    lines = [*f"toolkit: {text}".splitlines(), *(f"{INDENT}{fix}".splitlines() if fix else ())]
+    """A sentence of ours on stderr and what to do about it, wrapped on a terminal; that nobody reads is no failure.
+
+    Names in it may be anybody's: they neither command the terminal nor flood it.
+    """
+    said = (*f"toolkit: {text}".splitlines(), *(f"{INDENT}{fix}".splitlines() if fix else ()))
+    lines = [cut(printable(line), LONGEST_LINE) for line in said]
     width = terminal_width(sys.stderr)
     if width:
         fill = functools.partial(

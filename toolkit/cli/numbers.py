@@ -1,18 +1,59 @@
-"""Numbers on the command line."""
+"""Numbers on the command line. Their bounds are said to who breaks them: in a help they would hide what matters."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import click
 
 
-class Amount(click.FloatRange):
-    """A number within bounds: click lets `nan` through, which is neither below nor above any of them."""
+class Number(click.ParamType):  # type: ignore[type-arg]  # which click 8.1 does not have
+    """A whole number from `least` to `most`."""
+
+    name = "N"
+
+    def __init__(self, least: int, most: int | None = None) -> None:
+        self.least, self.most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number. Raises click.BadParameter."""
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is no whole number", param, ctx)
+        if not fits(number, self.least, self.most):
+            self.fail(f"{value} is not {describe_bounds(self.least, self.most)}", param, ctx)
+        return number
+
+
+class Amount(click.ParamType):  # type: ignore[type-arg]
+    """A number from `least` to `most`, also with a fraction."""
+
+    name = "N"
+
+    def __init__(self, least: float, most: float | None = None) -> None:
+        self.least, self.most = least, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number = float(super().convert(value, param, ctx))
-        if math.isnan(number):
-            self.fail(f"{value} is not a number", param, ctx)
+        """The number. Raises click.BadParameter."""
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number", param, ctx)
+        if not fits(number, self.least, self.most):
+            self.fail(f"{value} is not {describe_bounds(self.least, self.most)}", param, ctx)
         return number
+
+
+def fits(number: float, least: float, most: float | None) -> bool:
+    """Whether a number is within its bounds; `nan` never is."""
+    return number >= least and (most is None or number <= most)
+
+
+def describe_bounds(least: float, most: float | None) -> str:
+    """`at least 1`, `between 0 and 19`."""
+    return f"at least {least:g}" if most is None else f"between {_show(least)} and {_show(most)}"
+
+
+def _show(bound: float) -> str:
+    return f"{bound:,.0f}" if bound == int(bound) else f"{bound:g}"

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from toolkit.catalog.query import resolve_name
 from toolkit.choose import choose
 from toolkit.cli import narrate, render
+from toolkit.cli.group import Group
 from toolkit.cli.session import Session, open_session
 from toolkit.errors import UsageError
 from toolkit.launch.audit import list_groups
@@ -37,7 +38,7 @@ class PolicyReport(Value, frozen=True, omit_defaults=False):
     variant: str
 
 
-@click.group("policy")
+@click.group("policy", cls=Group)
 def command() -> None:
     """What this host's policy lets people run, and why."""
 

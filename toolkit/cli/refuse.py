@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from toolkit.alternatives import find_alternative, make_alternative
-from toolkit.catalog.query import Asked
+from toolkit.catalog.query import Asked, describe_ways
 from toolkit.choose import Chosen, choose, is_for_newer
 from toolkit.cli.session import Session
 from toolkit.compat import find_missing_rights
-from toolkit.distributions import install_command
-from toolkit.errors import CannotRun
+from toolkit.errors import CannotRun, ToolkitError, UsageError
 from toolkit.model import Judged, Status
 
 
-def refuse(asked: Asked, chosen: Chosen, session: Session, arguments: tuple[str, ...]) -> CannotRun:
-    """The error to raise when `chosen` holds no choice."""
+def refuse(asked: Asked, chosen: Chosen, session: Session, arguments: tuple[str, ...]) -> ToolkitError:
+    """The error to raise when `chosen` holds no choice: UsageError where all that is wrong are the arguments."""
     name = asked.tool.name
     if not chosen.judged:
-        return CannotRun(f"no variant of {name} is on this host", fix=_installing(session))
+        ways = describe_ways(session.index, session.facts.distribution)
+        fix = "\n         ".join((ways, *_instead(asked, session, arguments)))
+        return CannotRun(f"no variant of {name} is on this host", fix=fix)
     rights = find_missing_rights(session.facts)
     if rights:
         return CannotRun(f"cannot run {name}: {rights.text}", fix=rights.fix)
     misfits = {variant.id: why for variant, why in chosen.misfits}
-    told = (f"  {one.variant.id}: {misfits.get(one.variant.id) or _reasons(one)}" for one in chosen.judged)
+    told = (f"{one.variant.id}: {misfits.get(one.variant.id) or _reasons(one)}" for one in chosen.judged)
     lines = tuple(dict.fromkeys(told))  # a file may be held at several revisions, and lack the same at each
+    if len(chosen.misfits) == len(chosen.judged):
+        fix = f"`toolkit info {name}` shows how each is called"
+        return UsageError(_list(f"cannot call {name} like this", lines), fix=fix)
     instead = _instead(asked, session, arguments)
     fixes = tuple(dict.fromkeys(_fixes(chosen.judged)))
     fix = "\n         ".join((*(f"to mend it: {fix}" for fix in fixes[:2]), *instead))
     if len(lines) == 1:
-        return CannotRun(f"{lines[0].strip().replace(':', ' cannot run here:', 1)}", fix=fix)
-    return CannotRun("\n".join((f"no variant of {name} can run here", *lines)), fix=fix)
+        return CannotRun(lines[0].replace(":", " cannot run here:", 1), fix=fix)
+    return CannotRun(_list(f"no variant of {name} can run here", lines), fix=fix)
+
+
+def _list(what: str, lines: tuple[str, ...]) -> str:
+    return "\n".join((what, *(f"  {line}" for line in lines)))
 
 
 def _reasons(one: Judged) -> str:
@@ -59,10 +67,3 @@ def _instead(asked: Asked, session: Session, arguments: tuple[str, ...]) -> tupl
     if found:
         return (f"instead: toolkit run {found.tool}: {found}",)
     return () if asked.pinned else (f"`toolkit list --runs {asked.tool.category}` shows what does run here",)
-
-
-def _installing(session: Session) -> str:
-    distribution = session.facts.distribution
-    commands = tuple(install_command(distribution, what) for what in ("native", "bpftrace", "bcc"))
-    known = [command for command in commands if command]
-    return f"the packages that hold tools: {'; '.join(known)}" if known else "`toolkit doctor` says what is missing"

@@ -75,6 +75,13 @@ def print_json(value: object) -> None:
     _print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+def print_document(value: object) -> None:
+    """Print a value of our types as a document of its own: its fields behind `shape`. Raises StateError."""
+    import msgspec
+
+    print_json({"shape": SHAPE, **msgspec.to_builtins(value)})
+
+
 def _print(text: str) -> None:
     try:
         click.echo(text)

@@ -14,7 +14,7 @@ from toolkit.choose import choose
 from toolkit.cli import narrate, render
 from toolkit.cli.attempts import open_attempt
 from toolkit.cli.names import complete_tool
-from toolkit.cli.numbers import Amount
+from toolkit.cli.numbers import Amount, Number
 from toolkit.cli.session import Session, open_session
 from toolkit.cli.start import Start, start_detached, start_here
 from toolkit.config import LEAST_MEMORY
@@ -83,13 +83,11 @@ def check_outlet(*, chart: bool, as_json: bool) -> None:
     metavar="TIME",
     help="Time that it gets after SIGINT to print what it counted (10 s).",
 )
-@click.option(
-    "--output-limit", type=click.IntRange(1, 1 << 20), metavar="MIB", help="Stop it after so much output (64)."
-)
-@click.option("--output-rate", type=click.IntRange(0, 1 << 30), metavar="KIB", help="… or so much a second over 3 s.")
+@click.option("--output-limit", type=Number(1, 1 << 20), metavar="MIB", help="Stop it after so much output (64).")
+@click.option("--output-rate", type=Number(0, 1 << 30), metavar="KIB", help="… or so much a second over 3 s.")
 @click.option(
     "--memory-limit",
-    type=click.IntRange(LEAST_MEMORY, 1 << 24),
+    type=Number(LEAST_MEMORY, 1 << 24),
     metavar="MIB",
     help="Memory that its processes may use (1024).",
 )
@@ -99,19 +97,19 @@ def check_outlet(*, chart: bool, as_json: bool) -> None:
     metavar="PERCENT",
     help="Share of one CPU that they may use over 3 s (0, no limit: BCC's compiler takes all of one).",
 )
-@click.option("--processes", type=click.IntRange(1, 1 << 22), metavar="N", help="Most processes and threads (128).")
+@click.option("--processes", type=Number(1, 1 << 22), metavar="N", help="Most processes and threads (128).")
 @click.option(
     "--bpf-cost",
     type=Amount(0, 100_000),
     metavar="PERCENT",
     help="Stop it when its BPF programs burn more of one CPU for 3 s (5); 0: no bound.",
 )
-@click.option("--nice", type=click.IntRange(0, 19), metavar="N", help="Run it with this niceness (5).")
-@click.option("--runs", type=click.IntRange(0, 1000), metavar="N", help="Start it while fewer runs are on (4); 0: any.")
-@click.option("--runs-of-tool", type=click.IntRange(0, 1000), metavar="N", help="… or fewer runs of this tool (2).")
+@click.option("--nice", type=Number(0, 19), metavar="N", help="Run it with this niceness (5).")
+@click.option("--runs", type=Number(0, 1000), metavar="N", help="Start it while fewer runs are on (4); 0: any.")
+@click.option("--runs-of-tool", type=Number(0, 1000), metavar="N", help="… or fewer runs of this tool (2).")
 @click.option(
     "--min-free",
-    type=click.IntRange(0, 1 << 30),
+    type=Number(0, 1 << 30),
     metavar="MIB",
     help="Stop recording when its disk has less left (256).",
 )
@@ -159,7 +157,7 @@ def command(
     same for every variant: `toolkit run runqlat 10 1` is one summary of 10 seconds.
 
     Exit status: the tool's own; 0 when the time asked for is over; 124 a limit ended it; 125 toolkit failed; 126 it
-    cannot run here; 127 no such tool; 130 interrupted.
+    cannot run here, or is not allowed; 127 no such tool; 130 interrupted; 141 nobody reads its output any more.
     """
     check_text((tool, *arguments))
     check_outlet(chart=chart, as_json=as_json)
@@ -230,9 +228,6 @@ def _choose(session: Session, asked: Asked, arguments: tuple[str, ...], *, force
     chosen = choose(asked.variants, session.facts, arguments, pinned=asked.pinned, force=force, trials=session.trials)
     if chosen.choice is not None:
         return chosen.choice
-    if chosen.misfits and len(chosen.misfits) == len(chosen.judged):
-        lines = tuple(f"{variant.id}: {why}" for variant, why in chosen.misfits)
-        raise UsageError(f"cannot call {asked.tool.name} like this", fix="\n         ".join(lines))
     from toolkit.cli.refuse import refuse  # here, because most runs are not refused, and it costs 6 ms
 
     raise refuse(asked, chosen, open_session(), arguments)  # what to use instead may be any tool

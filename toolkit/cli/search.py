@@ -11,9 +11,13 @@ from toolkit.catalog.search import Hit, rank_tools
 from toolkit.choose import judge_all
 from toolkit.cli import render
 from toolkit.cli.documents import plain_roff, read_document
+from toolkit.cli.list import NAME_WIDTH, explain_marks, format_status
+from toolkit.cli.numbers import Number
 from toolkit.cli.session import Session, open_session
 from toolkit.errors import StateError
-from toolkit.model import Status, Value
+from toolkit.model import Basis, Status, Value
+
+SHOWN = 200  # of what was looked for, where nothing was found
 
 
 class Result(Value, frozen=True, omit_defaults=False):
@@ -23,6 +27,8 @@ class Result(Value, frozen=True, omit_defaults=False):
     category: str
     summary: str
     status: Status | None
+    basis: Basis | None
+    blind: bool
     score: float
     found: tuple[str, ...]
 
@@ -37,9 +43,7 @@ class Results(Value, frozen=True, omit_defaults=False):
 
 @click.command("search")
 @click.argument("words", nargs=-1, required=True)
-@click.option(
-    "--limit", "-n", default=20, type=click.IntRange(1), show_default=True, help="At most so many, best first."
-)
+@click.option("--limit", "-n", default=20, type=Number(1), show_default=True, help="At most so many, best first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
 def command(words: tuple[str, ...], limit: int, as_json: bool) -> int:
     """Tools that WORDS speak of: in names, summaries, symptoms ("slow disk") and manual pages.
@@ -60,7 +64,7 @@ def command(words: tuple[str, ...], limit: int, as_json: bool) -> int:
     elif results:
         render.print_lines(_format(results))
     else:
-        click.echo(f"Nothing speaks of {text!r}. `toolkit list` shows every tool.", err=True)
+        click.echo(f"Nothing speaks of {render.cut(repr(text), SHOWN)}. `toolkit list` shows every tool.", err=True)
     return 0 if results else 1
 
 
@@ -84,6 +88,8 @@ def _make_result(session: Session, hit: Hit) -> Result:
         category=hit.tool.category,
         summary=hit.tool.summary,
         status=judged[0].verdict.status if judged else None,
+        basis=judged[0].verdict.basis if judged else None,
+        blind=judged[0].verdict.blind if judged else False,
         score=round(hit.score, 1),
         found=hit.found,
     )
@@ -92,6 +98,8 @@ def _make_result(session: Session, hit: Hit) -> Result:
 def _format(results: tuple[Result, ...]) -> Iterator[str]:
     width = render.terminal_width()
     for one in results:
-        status = render.paint_status(one.status, 7) if one.status else render.paint(f"{'absent':<7}", dim=True)
-        room = width - 25 if width else len(one.summary)
-        yield f"{one.name:<14}  {status}  {render.cut(one.summary, room)}"
+        room = width - NAME_WIDTH - 11 if width else len(one.summary)
+        yield f"{one.name:<{NAME_WIDTH}}  {format_status(one)} {render.cut(one.summary, room)}"
+    marks = explain_marks(results)
+    if marks:
+        yield from ("", *render.wrap(marks, 0, width))

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 import click
 
 from toolkit.cli import render
+from toolkit.cli.group import Group
+from toolkit.cli.numbers import Number
 from toolkit.cli.places import own_paths
 from toolkit.config import load_settings
 from toolkit.errors import StateError, UsageError
@@ -61,7 +63,7 @@ class Garbage(Value, frozen=True, omit_defaults=False):
     dry_run: bool
 
 
-@click.group("snapshots")
+@click.group("snapshots", cls=Group)
 def command() -> None:
     """The built catalogs on this host: what they hold, what changed, and the way back."""
 
@@ -90,7 +92,7 @@ def show_command(name: str | None, as_json: bool) -> None:
     """
     paths = own_paths()
     snapshot = find_snapshot(paths, name)
-    render.print_json(snapshot) if as_json else render.print_lines(_format_snapshot(paths, snapshot))
+    render.print_document(snapshot) if as_json else render.print_lines(_format_snapshot(paths, snapshot))
 
 
 @command.command("diff")
@@ -104,7 +106,7 @@ def diff_command(before: str | None, after: str | None, as_json: bool) -> None:
     older = find_snapshot(paths, before) if before else _previous(paths, newer)
     difference = compare_manifests(older.manifest if older else None, newer.manifest)
     if as_json:
-        render.print_json(difference)
+        render.print_document(difference)
         return
     first = f"from {_name(paths, older) if older else 'nothing'} to {_name(paths, newer)}"
     render.print_lines((*render.wrap(first, 0, render.terminal_width()), *format_difference(difference)))
@@ -153,7 +155,7 @@ def unhold_command(as_json: bool) -> None:
 
 
 @command.command("gc")
-@click.option("--keep", type=click.IntRange(1), help="Keep so many, and the current one (settings: keep).")
+@click.option("--keep", type=Number(1), help="Keep so many, and the current one (settings: keep).")
 @click.option("--dry-run", "-n", is_flag=True, help="Say what would go, and remove nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
 def gc_command(keep: int | None, dry_run: bool, as_json: bool) -> None:

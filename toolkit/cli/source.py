@@ -10,6 +10,7 @@ from toolkit.cli import render
 from toolkit.cli.documents import NoDocument, find_variants, read_document
 from toolkit.cli.examples import print_text
 from toolkit.cli.names import complete_tool
+from toolkit.cli.narrate import say
 from toolkit.cli.session import open_session
 from toolkit.model import Engine, Value, Variant
 
@@ -49,7 +50,10 @@ def command(tool: str, as_json: bool) -> None:
             fix="`toolkit sync` fetches the text of what upstream keeps in git",
         )
     if one is not variants[0]:
-        click.echo(f"toolkit: this is {one.id}; of {variants[0].id}, which is compiled, no text is here", err=True)
+        say(
+            f"this is {one.id}; of {variants[0].id}, which is compiled, no text is here",
+            "`toolkit sync` fetches it, where upstream keeps it in git",
+        )
     texts = tuple(Text(path=path, text=read_document(Path(path))) for path in _list_files(one))
     revision = next(iter(one.found.texts), one.found.revision)
     if as_json:

@@ -47,7 +47,8 @@ def command(runs: tuple[str, ...], every: bool, now: bool, quiet: bool, as_json:
     The tool gets SIGINT and its grace, so that it prints what it counted. Exit status 1 when one goes on all the same.
     """
     if bool(runs) == every:
-        raise UsageError("name the runs to stop, or give --all", fix="`toolkit ps` shows them")
+        what = "--all and a RUN exclude each other" if every else "name the runs to stop, or give --all"
+        raise UsageError(what, fix="`toolkit ps` shows them")
     folder = own_paths().runs
     found = list_runs(folder) if every else tuple(find_run(folder, name, SYSTEM_RUNS) for name in dict.fromkeys(runs))
     reports = _stop_all(folder, tuple({one.id: one for one in found}.values()), now=now)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 import click
 
 from toolkit.cli.failing import fail_with_one
+from toolkit.cli.numbers import Number
 from toolkit.cli.places import own_paths
 from toolkit.cli.reading import open_reading
 from toolkit.cli.remembered import recall_settings, recall_sources
@@ -50,8 +51,22 @@ class Call(Value, frozen=True):
 @click.command("sync")
 @click.argument("names", nargs=-1, metavar="[SOURCE]...")
 @click.option("--pinned", is_flag=True, help="Exactly the commits that this release was tested with.")
-@click.option("--timeout", default=300, type=click.IntRange(1, 86400), show_default=True, help="Seconds for a source.")
-@click.option("--wait", default=10, type=click.IntRange(0, 3600), show_default=True, help="Seconds for another sync.")
+@click.option(
+    "--timeout",
+    default=300,
+    type=Number(1, 86400),
+    show_default=True,
+    metavar="SECONDS",
+    help="The longest time for a source.",
+)
+@click.option(
+    "--wait",
+    default=10,
+    type=Number(0, 3600),
+    show_default=True,
+    metavar="SECONDS",
+    help="How long another sync is waited for.",
+)
 @click.option("--verify/--no-verify", default=None, help="Try what changed afterwards; the setting `verify`.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing unless something is wrong: for cron.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")

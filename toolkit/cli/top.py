@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from toolkit.cli import render
-from toolkit.cli.numbers import Amount
+from toolkit.cli.numbers import Amount, Number
 from toolkit.cli.screen import Screen, open_screen
 from toolkit.launch.census import Census
 from toolkit.launch.load import Held, Load, Loaded, Owner, Row, measure_load
@@ -37,7 +37,7 @@ class LoadLine(Value, frozen=True, omit_defaults=False):
     metavar="SECONDS",
     help="How long each look takes.",
 )
-@click.option("--count", "-n", type=click.IntRange(1), metavar="N", help="End after so many looks.")
+@click.option("--count", "-n", type=Number(1), metavar="N", help="End after so many looks.")
 @click.option("--once", is_flag=True, help="One look: --count 1.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line a look (docs/json.md).")
 def command(interval: float, count: int | None, once: bool, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import click
 
 from toolkit.catalog.query import require_category
 from toolkit.cli import render
-from toolkit.cli.list import NAME_WIDTH, Row, format_row, make_rows
+from toolkit.cli.list import NAME_WIDTH, Row, explain_marks, format_row, make_rows
 from toolkit.cli.names import complete_category
 from toolkit.cli.places import own_home, own_paths
 from toolkit.cli.session import Session, open_session
@@ -106,3 +106,6 @@ def _format(branches: tuple[Branch, ...], width: int | None) -> Iterator[str]:
         for position, row in enumerate(branch.tools, 1):
             corner = end if position == len(branch.tools) else middle
             yield f"{line}{corner}{format_row(row, room)}"
+    marks = explain_marks(row for branch in branches for row in branch.tools)
+    if marks:
+        yield from ("", *render.wrap(marks, 0, width))

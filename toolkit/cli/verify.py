@@ -7,9 +7,11 @@ import sys
 
 import click
 
+from toolkit.catalog.query import describe_ways
 from toolkit.cli import render
 from toolkit.cli.names import complete_tool
 from toolkit.cli.narrate import say
+from toolkit.cli.numbers import Number
 from toolkit.cli.progress import can_redraw
 from toolkit.cli.session import Session, open_session
 from toolkit.cli.trying import (
@@ -38,12 +40,24 @@ ERASE = "\r\x1b[K"
 @click.option("--all", "-a", "everything", is_flag=True, help="Every variant on this host.")
 @click.option("--changed", is_flag=True, help="Only what has no result that still holds.")
 @click.option(
-    "--seconds", default=30, type=click.IntRange(2, 3600), show_default=True, help="The longest time for one variant."
+    "--seconds",
+    default=30,
+    type=Number(2, 3600),
+    show_default=True,
+    metavar="SECONDS",
+    help="The longest time for one variant.",
 )
 @click.option("--allow", multiple=True, type=click.Choice([str(risk) for risk in GATED]), help="Accept a risk class.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when a trial differs from its prediction: for CI.")
 @click.option("--propose", is_flag=True, help="Print what differs as entries for catalog/known.yaml.")
-@click.option("--wait", default=10, type=click.IntRange(0, 3600), show_default=True, help="Seconds for another verify.")
+@click.option(
+    "--wait",
+    default=10,
+    type=Number(0, 3600),
+    show_default=True,
+    metavar="SECONDS",
+    help="How long another verify is waited for.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
 def command(
     names: tuple[str, ...],
@@ -74,10 +88,11 @@ def command(
         raise UsageError("name a tool, or ask for --all", fix="toolkit verify runqlat; toolkit verify --all")
     session = open_session()
     if propose and not (names or everything or changed):
-        return _print_known(session)
+        return _print_known(session, as_json=as_json)
     candidates = list_candidates(session, names)
     if names and not candidates:
-        raise CannotRun(f"no variant of {', '.join(names)} is on this host", fix="`toolkit doctor` names the packages")
+        ways = describe_ways(session.index, session.facts.distribution)
+        raise CannotRun(f"no variant of {', '.join(names)} is on this host", fix=ways)
     chosen = keep_changed(session, candidates) if changed else candidates
     rules = Rules(seconds=float(seconds), allowed=tuple(map(Risk, allow)), wait=float(wait))
     course = _try(session, chosen, rules, quiet=as_json)
@@ -131,10 +146,13 @@ def _choose_status(course: Course, *, strict: bool, changed: bool) -> int:
     return 1 if strict and course.differing else 0
 
 
-def _print_known(session: Session) -> int:
+def _print_known(session: Session, *, as_json: bool) -> int:
     """What earlier trials, whose results still hold, showed to be other than predicted."""
     found = ((one, find_result(session, one)) for one in list_candidates(session, ()))
     known = tuple(Tried(candidate=one, trial=trial) for one, trial in found if trial is not None and differs(trial))
+    if as_json:
+        render.print_json(make_document(Course(tried=known, seconds=0.0), session))
+        return 0
     if not known:
         say("no trial on this kernel showed anything else than predicted", "to try everything: toolkit verify --all")
         return 0

@@ -33,7 +33,8 @@ class Answer(Value, frozen=True, omit_defaults=False):
 def command(as_json: bool, tool: str, arguments: tuple[str, ...]) -> None:
     """Which variant `run` would take for TOOL with these ARGUMENTS, and its file.
 
-    Exits with 126 when none can run here, and 127 when there is no such tool.
+    Exits with 125 when no variant takes these ARGUMENTS, 126 when none can run here, and 127 when there is no such
+    tool.
     """
     session = open_session()
     asked = resolve_name(session.index, tool)

@@ -55,6 +55,8 @@ def find_recording(folder: Path, name: str) -> Recording:
     if len(matching) > 1:
         raise NoSuchRecording(f"{name!r} could be any of {len(matching)} recordings", fix=f"such as {matching[0]}")
     recording = read_recording(folder / matching[0]) if matching and name else None
+    if recording is None and not ids:
+        raise NoSuchRecording("nothing is recorded yet", fix="`toolkit run runqlat 10 1` makes the first")
     if recording is None:
         raise NoSuchRecording(f"there is no recording {name!r}", fix="`toolkit recordings list` shows them")
     return recording

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from toolkit.cli.lazy import LazyGroup
+from toolkit.cli.group import LazyGroup
 
 COMMANDS = {
     "list": "The newest recordings, or those that you ask for.",

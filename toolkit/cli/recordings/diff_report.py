@@ -81,10 +81,12 @@ def describe(report: DiffReport, *, width: int, unicode: bool) -> Iterator[str]:
 
 
 def _describe_runs(report: DiffReport, scale: Scale) -> Iterator[str]:
-    for side, one, seconds in zip(("before", "after"), (report.before, report.after), report.seconds, strict=True):
-        run = one.run
+    runs = (report.before.run, report.after.run)
+    times = tuple(map(format_duration, report.seconds))
+    names, hosts, took = (max(map(len, column)) for column in ([r.id for r in runs], [r.host for r in runs], times))
+    for side, run, time in zip(("before", "after"), runs, times, strict=True):
         command = f"{run.tool} {shlex.join(run.arguments)}".rstrip()
-        yield show_safely(f"{side:<9} {run.id}  {run.host}  {format_duration(seconds)}  {command}")
+        yield show_safely(f"{side:<9} {run.id:<{names}}  {run.host:<{hosts}}  {time:>{took}}  {command}")
     for change in report.changes:
         yield show_safely(f"{change.name:<9} {change.before or 'none'} -> {change.after or 'none'}")
     for doubt in report.doubts:

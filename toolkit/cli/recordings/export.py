@@ -13,7 +13,9 @@ from pathlib import Path
 
 import click
 
-from toolkit.cli.events import write_all
+from toolkit.cli.events import raise_problem, write_all
+from toolkit.cli.files import NAMED
+from toolkit.cli.numbers import Number
 from toolkit.cli.places import own_paths
 from toolkit.errors import StateError, UsageError
 from toolkit.recordings.layout import Recording
@@ -26,10 +28,10 @@ FORMATS = ("asciicast", "text", "jsonl", "csv", "folded", "html")
 @click.command("export")
 @click.argument("name", default="last")
 @click.option("--format", "-f", "form", type=click.Choice(FORMATS), required=True, help="What to make of it.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Write this file, for your eyes alone.")
+@click.option("--output", "-o", type=NAMED, metavar="FILE", help="Write this file, for your eyes alone.")
 @click.option("--force", is_flag=True, help="Write it also when it exists.")
-@click.option("--table", type=click.IntRange(1), metavar="N", help="Only table N (csv).")
-def command(name: str, form: str, output: Path | None, force: bool, table: int | None) -> None:
+@click.option("--table", type=Number(1), metavar="N", help="Only table N (csv).")
+def command(name: str, form: str, output: str | None, force: bool, table: int | None) -> None:
     """A recording in a form that other programs read. NAME is its name, the beginning of it, or `last`.
 
     \b
@@ -44,12 +46,11 @@ def command(name: str, form: str, output: Path | None, force: bool, table: int |
         raise UsageError("--table is for --format csv")
     recording = find_recording(own_paths().recordings, name)
     pieces = open_export(recording, form, table)
-    if output is None or output == Path("-"):
+    if output is None or output == "-":
         for piece in pieces:
-            if write_all(1, piece):
-                raise BrokenPipeError
+            raise_problem(write_all(1, piece))
     else:
-        write_file(output, pieces, force=force)
+        write_file(Path(output), pieces, force=force)
 
 
 def open_export(recording: Recording, form: str, table: int | None = None) -> Iterator[bytes]:

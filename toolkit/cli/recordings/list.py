@@ -10,7 +10,9 @@ from pathlib import Path
 
 import click
 
+from toolkit.catalog.query import require_category
 from toolkit.cli import render
+from toolkit.cli.numbers import Number
 from toolkit.cli.places import own_paths
 from toolkit.cli.recordings.times import EXAMPLES, parse_since, parse_until
 from toolkit.model import Value
@@ -18,6 +20,7 @@ from toolkit.paths import Paths
 from toolkit.recordings.index import find_ids
 from toolkit.recordings.layout import Query, Recording, State, matches
 from toolkit.recordings.read import read_recording
+from toolkit.snapshot.index import load_index
 
 
 class RecordingList(Value, frozen=True, omit_defaults=False):
@@ -40,18 +43,16 @@ def _moment(parse: Callable[[str, datetime], float]) -> Callable[..., float | No
 
 
 @click.command("list")
-@click.option("--tool", "-t", default="", help="Of this tool.")
-@click.option("--category", default="", help="Of tools of this category.")
-@click.option("--variant", default="", help="Of this variant, such as bcc/runqlat.")
+@click.option("--tool", "-t", default="", metavar="TOOL", help="Of this tool.")
+@click.option("--category", default="", metavar="CATEGORY", help="Of tools of this category.")
+@click.option("--variant", default="", metavar="VARIANT", help="Of this variant, such as bcc/runqlat.")
 @click.option("--outcome", type=click.Choice([str(one) for one in State]), help="That ended so, or have not yet.")
 @click.option("--since", callback=_moment(parse_since), metavar="TIME", help=f"Started then or later: {EXAMPLES}.")
 @click.option("--until", callback=_moment(parse_until), metavar="TIME", help="Started before; a day counts whole.")
-@click.option("--host", default="", help="Made on this host.")
-@click.option("--user", default="", help="Made by this user.")
-@click.option("--tag", "tags", multiple=True, help="With this tag; several: with all of them.")
-@click.option(
-    "--limit", "-n", default=20, type=click.IntRange(1), show_default=True, help="At most so many, newest first."
-)
+@click.option("--host", default="", metavar="HOST", help="Made on this host.")
+@click.option("--user", default="", metavar="USER", help="Made by this user.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="With this tag; several: with all of them.")
+@click.option("--limit", "-n", default=20, type=Number(1), show_default=True, help="At most so many, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
 def command(
     tool: str,
@@ -67,9 +68,10 @@ def command(
     as_json: bool,
 ) -> None:
     """The newest recordings, or those that you ask for: every option narrows it."""
+    paths = own_paths()
     query = Query(
         tool=tool,
-        category=category,
+        category=require_category(load_index(paths), category) if category else "",
         variant=variant,
         state=State(outcome) if outcome else None,
         since=since,
@@ -78,7 +80,7 @@ def command(
         user=user,
         tags=tags,
     )
-    recordings = tuple(_find(own_paths(), query, limit))
+    recordings = tuple(_find(paths, query, limit))
     if as_json:
         render.print_json(RecordingList(shape=render.SHAPE, recordings=recordings))
     elif recordings:
@@ -120,7 +122,7 @@ def _make_row(one: Recording, now: float) -> tuple[str, str, str, str, str]:
 
 
 def describe_state(one: Recording) -> str:
-    """How it ended, in one or two words."""
+    """How it ended, in the words of --outcome, or the status that it failed with."""
     if one.state is State.ENDED and one.result is not None and one.result.tool_status:
         return f"status {one.result.tool_status}"
-    return "stopped" if one.state is State.OUTPUT_CLOSED else str(one.state)
+    return str(one.state)

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from toolkit.cli import render
+from toolkit.cli.numbers import Number
 from toolkit.cli.places import own_paths
 from toolkit.cli.recordings.times import parse_age, parse_size
 from toolkit.config import load_settings
@@ -38,7 +39,7 @@ def _converted(parse: Callable[[str], float]) -> Callable[..., float | None]:
 
 @click.command("prune")
 @click.option("--older-than", callback=_converted(parse_age), metavar="AGE", help="Those started before: 12h, 30d, 8w.")
-@click.option("--keep", type=click.IntRange(1), metavar="N", help="All but the N newest.")
+@click.option("--keep", type=Number(1), metavar="N", help="All but the N newest.")
 @click.option("--max-size", callback=_converted(parse_size), metavar="SIZE", help="All but the newest that fit: 10G.")
 @click.option("--tagged", is_flag=True, help="Tagged ones too.")
 @click.option("--dry-run", "-n", is_flag=True, help="Say what would go, and remove nothing.")

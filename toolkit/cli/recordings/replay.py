@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from toolkit.cli.events import write_all
+from toolkit.cli.events import raise_problem, write_all
 from toolkit.cli.numbers import Amount
 from toolkit.cli.places import own_paths
 from toolkit.recordings.layout import Recording
@@ -33,8 +33,7 @@ def command(name: str, speed: float, max_wait: float | None, as_json: bool) -> N
     recording = find_recording(own_paths().recordings, name)
     pieces = _wait_for(read_pieces(Path(recording.path)), speed, max_wait)
     for descriptor, data in _encode(recording, pieces) if as_json else _show(pieces):
-        if write_all(descriptor, data):
-            raise BrokenPipeError
+        raise_problem(write_all(descriptor, data))
 
 
 def _wait_for(pieces: Pieces, speed: float, max_wait: float | None) -> Pieces:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from toolkit.cli import narrate, render
-from toolkit.cli.events import write_all
+from toolkit.cli.events import raise_problem, write_all
 from toolkit.cli.places import own_paths
 from toolkit.errors import StateError
 from toolkit.recordings.files import open_file, open_folder
@@ -35,7 +35,7 @@ def command(name: str, stderr: bool, raw: bool, chart: bool, as_json: bool) -> N
     """What one run printed, and how it ended. NAME is its name, the beginning of it, or `last`."""
     recording = find_recording(own_paths().recordings, name)
     if as_json:
-        render.print_json(recording)
+        render.print_document(recording)
         return
     if not raw:
         # What was recorded elsewhere may hold anything; only what it printed is passed on as it is.
@@ -81,14 +81,13 @@ def _format(recording: Recording) -> Iterator[str]:
 
 def _copy(path: Path, name: str, reader: Reader | None) -> None:
     """Its bytes as they are, or what a reader makes of them."""
-    closed = ""
+    problem = ""
     try:
         with open_folder(path) as place, open_file(name, place) as source:
-            while not closed and (data := source.read(1 << 16)):
-                closed = write_all(1, reader.take(data) if reader else data)
-        if reader and not closed:
-            closed = write_all(1, reader.finish())
+            while not problem and (data := source.read(1 << 16)):
+                problem = write_all(1, reader.take(data) if reader else data)
+        if reader and not problem:
+            problem = write_all(1, reader.finish())
     except OSError as error:
         raise StateError(f"cannot read {path / name}: {error.strerror}") from error
-    if closed:
-        raise BrokenPipeError
+    raise_problem(problem)
