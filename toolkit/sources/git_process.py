@@ -12,8 +12,7 @@ better. `prlimit` and `setpriv` of util-linux set the limits before git starts, 
 deadlock where sources are fetched in parallel by threads; setpriv ends git when we are killed.
 
 A command that only asks is started without GitPython, whose import takes longer than a server's answer: most nights
-have nothing to fetch. It is bounded alike, and its environment is built instead of scrubbed; what its limits are, it
-is told by us a moment after it started.
+have nothing to fetch. It is bounded alike, by limits that it inherits, and its environment is built, not scrubbed.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from toolkit.command import ENVIRONMENT, Process, start_command
 from toolkit.errors import SourceError
-from toolkit.model import Value
+from toolkit.sources.git_limits import DEFAULT_LIMITS, GitLimits, list_bounds, lowered
 from toolkit.sources.git_names import PROTOCOLS, tidy
 
 if TYPE_CHECKING:
@@ -92,15 +91,6 @@ CONFIG = (
 )
 
 
-class GitLimits(Value, frozen=True):
-    """The bounds of one git process and its children, in bytes."""
-
-    file_bytes: int = 64 << 20  # a pack, the largest file that git may write
-    memory_bytes: int = 1 << 30  # private memory of each process; mapped packs do not count
-    output_bytes: int = 64 << 20  # what it may print
-
-
-DEFAULT_LIMITS = GitLimits()
 _stopping = threading.Event()
 
 
@@ -268,12 +258,13 @@ def _start_asking(
 ) -> Started:
     passed = {name: value for name, value in os.environ.items() if name in PASSED}
     argv = [programs.setpriv, *DYING, *_write_command(programs, arguments)]
+    bounds = list_bounds(limits)
     try:
-        process = start_command(argv, stdin=told, environ={"GIT_SSH_COMMAND": SSH, **passed, **environ})
+        with lowered(bounds):
+            process = start_command(argv, stdin=told, environ={"GIT_SSH_COMMAND": SSH, **passed, **environ})
     except OSError as error:
         raise _unstarted(str(error.strerror)) from error
-    # prlimit(1) would be one more program to load. What runs by now is setpriv, long before anybody is asked.
-    for _, what, most in _list_bounds(limits):
+    for _, what, most in bounds:  # and no way back to ours
         with contextlib.suppress(ProcessLookupError):  # it ended
             resource.prlimit(process.pid, what, (most, most))
     return Started(process)
@@ -328,21 +319,7 @@ def _late(seconds: float) -> SourceError:
 def _bounds(programs: Programs, limits: GitLimits) -> list[str]:
     return [
         *(programs.setpriv, *DYING),
-        *(programs.prlimit, *(f"--{name}={most}" for name, _, most in _list_bounds(limits))),
-    ]
-
-
-def _list_bounds(limits: GitLimits) -> list[tuple[str, int, int]]:
-    """Each bound: prlimit's name for it, its number, and how much, which is no more than we may have ourselves."""
-    wanted = (
-        ("fsize", resource.RLIMIT_FSIZE, limits.file_bytes),
-        ("data", resource.RLIMIT_DATA, limits.memory_bytes),
-        ("core", resource.RLIMIT_CORE, 0),
-    )
-    ours = {what: resource.getrlimit(what)[1] for _, what, _ in wanted}
-    return [
-        (name, what, most if ours[what] == resource.RLIM_INFINITY else min(most, ours[what]))
-        for name, what, most in wanted
+        *(programs.prlimit, *(f"--{name}={most}" for name, _, most in list_bounds(limits))),
     ]
 
 
