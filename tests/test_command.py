@@ -38,6 +38,6 @@ def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
     interrupting = threading.Thread(target=interrupt)
     interrupting.start()
     with pytest.raises(KeyboardInterrupt):
-        capture_command(("sh", "-c", script), seconds=60)
+        capture_command(("sh", "-c", script), seconds=60, starts_others=True)
     interrupting.join()
     assert wait_until(lambda: not lives(int(file.read_text())))

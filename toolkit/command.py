@@ -33,10 +33,13 @@ class Captured(Value, frozen=True, kw_only=False):
         return self.status == 0
 
 
-def capture_command(argv: tuple[str, ...], *, seconds: float = 5.0, environ: dict[str, str] | None = None) -> Captured:
+def capture_command(
+    argv: tuple[str, ...], *, seconds: float = 5.0, environ: dict[str, str] | None = None, starts_others: bool = False
+) -> Captured:
     """Run argv without a shell, with a bounded time and a built environment; never raises for what it does.
 
-    When its time is over, or we are interrupted, what it started ends with it: man(1) has others format its page.
+    Of one that `starts_others` these end with it when its time is over, or we are interrupted. Then ^C at the terminal
+    reaches us alone; any other command gets it, too, so that a thread of ours that waits for it is not waited for.
     """
     try:
         process = subprocess.Popen(
@@ -45,7 +48,7 @@ def capture_command(argv: tuple[str, ...], *, seconds: float = 5.0, environ: dic
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**ENVIRONMENT, **(environ or {})},
-            start_new_session=True,
+            start_new_session=starts_others,
         )
     except OSError as error:
         return Captured(None, "", "", f"{argv[0]}: {error.strerror}")
@@ -53,8 +56,10 @@ def capture_command(argv: tuple[str, ...], *, seconds: float = 5.0, environ: dic
         try:
             out, err = process.communicate(timeout=seconds)
         except BaseException as error:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            if starts_others:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             if not isinstance(error, subprocess.TimeoutExpired):
                 raise
             return Captured(None, "", "", f"{argv[0]} did not answer within {seconds:g} s")

@@ -31,7 +31,8 @@ class Night:
             (self.root / name).mkdir(parents=True)
         (self.root / "usr/sbin/cron").touch()
         self.acme = Upstream(folder / "acme")
-        self.acme.commit({"disk/slowio.bt": script(1)})
+        tools = ("disk/slowio.bt", "tools/one.bt", "tools/two.py", "updated/Ch09_Disks/three.bt")
+        self.acme.commit(dict.fromkeys(tools, script(1)))  # something by the rules of each source
         self.set_sources("acme", "bcc", "book", "bpftrace")
         # As pip writes it, but for the root, and for what is not installed.
         self.program = folder / "toolkit"

@@ -28,7 +28,7 @@ from tests.support.git_repos import (
 )
 from toolkit.errors import SourceError
 from toolkit.sources.git import Place, fetch_commits
-from toolkit.sources.git_process import GitLimits
+from toolkit.sources.git_limits import GitLimits
 from toolkit.sources.git_refs import list_refs
 from toolkit.sources.git_store import GitStore, open_store
 from toolkit.sources.git_tree import TreeEntry, list_tree

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -16,14 +17,15 @@ import pytest
 from tests.support.git_repos import Repo, need_git, serve_silence
 from toolkit.errors import SourceError
 from toolkit.sources import git_process
-from toolkit.sources.git_process import GitLimits, run_git, stoppable_git
+from toolkit.sources.git_limits import DEFAULT_LIMITS, GitLimits
+from toolkit.sources.git_process import run_git, stoppable_git
 
 need_git()
 ROOT = Path(__file__).parent.parent.parent
 
 
 def run_here(
-    script: str, *, seconds: float = 5, limits: GitLimits = git_process.DEFAULT_LIMITS, asks: bool = False
+    script: str, *, seconds: float = 5, limits: GitLimits = DEFAULT_LIMITS, asks: bool = False
 ) -> git_process.Said:
     """Run a shell script as a child of git, by an alias."""
     return run_git(("-c", f"alias.here=!{script}", "here"), seconds=seconds, limits=limits, asks=asks)
@@ -82,6 +84,15 @@ def test_limits_hold_for_git_and_its_children(*, asks: bool) -> None:
         "ulimit -f; ulimit -d; ulimit -c", limits=GitLimits(file_bytes=1 << 20, memory_bytes=1 << 30), asks=asks
     )
     assert said.stdout.decode().split() == ["2048", str(1 << 20), "0"]
+
+
+def test_limits_hold_from_the_first_moment_and_ours_stay_what_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = (resource.RLIMIT_FSIZE, resource.RLIMIT_DATA, resource.RLIMIT_CORE)
+    ours = [resource.getrlimit(one) for one in kinds]
+    monkeypatch.setattr(resource, "prlimit", lambda *_: None)  # as when that comes late
+    said = run_here("ulimit -f; ulimit -d; ulimit -c", limits=GitLimits(file_bytes=1 << 20), asks=True)
+    assert said.stdout.decode().split() == ["2048", str(1 << 20), "0"]
+    assert [resource.getrlimit(one) for one in kinds] == ours
 
 
 @pytest.mark.parametrize("asks", [False, True], ids=["with GitPython", "without"])

@@ -22,7 +22,7 @@ import pytest
 
 from toolkit.sources.git import Place, Wish, fetch_files, list_files
 from toolkit.sources.git_blobs import LARGEST, Blob, find_sizes, read_blobs
-from toolkit.sources.git_process import DEFAULT_LIMITS, GitLimits
+from toolkit.sources.git_limits import DEFAULT_LIMITS, GitLimits
 from toolkit.sources.git_store import GitStore
 from toolkit.sources.git_tree import TreeEntry
 

@@ -30,5 +30,7 @@ def command(tool: str, as_json: bool) -> None:
 def format_page(path: Path) -> str:
     """A manual page as text: by man(1) where it is installed, else without its mark-up."""
     width = render.terminal_width() or 80
-    done = capture_command(("man", "--local-file", "--nj", str(path)), environ={"MANWIDTH": str(min(width, 100))})
+    # A page of a stranger's can keep the programs that format it at work for ever.
+    call, environ = ("man", "--local-file", "--nj", str(path)), {"MANWIDTH": str(min(width, 100))}
+    done = capture_command(call, environ=environ, starts_others=True)
     return make_safe(done.stdout) if done.ok and done.stdout else plain_roff(read_document(path))

@@ -15,8 +15,9 @@ from toolkit.model import Value
 from toolkit.sources.git_access import REMOTE, reach_remote
 from toolkit.sources.git_blobs import LARGEST, Blob, find_sizes, read_blobs
 from toolkit.sources.git_errors import at_source, explain, is_refusal
+from toolkit.sources.git_limits import DEFAULT_LIMITS, GitLimits
 from toolkit.sources.git_names import check_commit, check_ref, redact, tidy
-from toolkit.sources.git_process import DEFAULT_LIMITS, GitLimits, Said, run_git
+from toolkit.sources.git_process import Said, run_git
 from toolkit.sources.git_store import GitStore, damaged, sweep_store
 from toolkit.sources.git_tree import (
     LONGEST_PATH,

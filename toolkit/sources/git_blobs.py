@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from toolkit.model import Value
+from toolkit.sources.git_limits import GitLimits
 from toolkit.sources.git_names import check_commit, tidy
-from toolkit.sources.git_process import GitLimits, run_git
+from toolkit.sources.git_process import run_git
 from toolkit.sources.git_store import GitStore, damaged
 
 LARGEST = 4 << 20

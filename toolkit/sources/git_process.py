@@ -22,7 +22,6 @@ import contextlib
 import functools
 import os
 import re
-import resource
 import selectors
 import signal
 import threading
@@ -33,7 +32,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from toolkit.command import ENVIRONMENT, Process, start_command
 from toolkit.errors import SourceError
-from toolkit.model import Value
+from toolkit.sources.git_limits import DEFAULT_LIMITS, GitLimits, list_options
 from toolkit.sources.git_names import PROTOCOLS, tidy
 
 if TYPE_CHECKING:
@@ -91,15 +90,6 @@ CONFIG = (
 )
 
 
-class GitLimits(Value, frozen=True):
-    """The bounds of one git process and its children, in bytes."""
-
-    file_bytes: int = 64 << 20  # a pack, the largest file that git may write
-    memory_bytes: int = 1 << 30  # private memory of each process; mapped packs do not count
-    output_bytes: int = 64 << 20  # what it may print
-
-
-DEFAULT_LIMITS = GitLimits()
 _stopping = threading.Event()
 
 
@@ -320,19 +310,7 @@ def _late(seconds: float) -> SourceError:
 
 
 def _bounds(programs: Programs, limits: GitLimits) -> list[str]:
-    return [
-        *(programs.setpriv, "--pdeathsig", "KILL"),
-        programs.prlimit,
-        f"--fsize={_allowed(resource.RLIMIT_FSIZE, limits.file_bytes)}",
-        f"--data={_allowed(resource.RLIMIT_DATA, limits.memory_bytes)}",
-        "--core=0",
-    ]
-
-
-def _allowed(what: int, most: int) -> int:
-    """A limit that is no higher than ours, which only some may raise."""
-    ours = resource.getrlimit(what)[1]
-    return most if ours == resource.RLIM_INFINITY else min(most, ours)
+    return [programs.setpriv, "--pdeathsig", "KILL", programs.prlimit, *list_options(limits)]
 
 
 def _scrub(programs: Programs, environ: Mapping[str, str]) -> list[str]:

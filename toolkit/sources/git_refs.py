@@ -13,8 +13,9 @@ from toolkit.errors import SourceError
 from toolkit.model import Value
 from toolkit.sources.git_access import REMOTE, reach_remote
 from toolkit.sources.git_errors import at_source, explain
+from toolkit.sources.git_limits import GitLimits
 from toolkit.sources.git_names import is_plain_name, redact, tidy
-from toolkit.sources.git_process import NOWHERE, GitLimits, Said, run_git
+from toolkit.sources.git_process import NOWHERE, Said, run_git
 
 MOST_NOTES = 20
 LISTING = GitLimits(output_bytes=16 << 20)

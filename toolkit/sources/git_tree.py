@@ -17,8 +17,9 @@ import msgspec
 
 from toolkit.errors import SourceError
 from toolkit.model import Value
+from toolkit.sources.git_limits import GitLimits
 from toolkit.sources.git_names import check_commit, check_folder, tidy
-from toolkit.sources.git_process import GitLimits, run_git
+from toolkit.sources.git_process import run_git
 from toolkit.sources.git_store import GitStore
 
 MOST_ENTRIES = 100_000
