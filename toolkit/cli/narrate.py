@@ -91,7 +91,7 @@ def must_be_said(result: Result) -> bool:
 def describe_end(result: Result) -> str:
     """How it ended, what it printed and what it cost."""
     parts = [
-        f"{_outcome(result)} after {format_duration(result.seconds)}",
+        describe_outcome(result),
         describe_cost(result.cost, result.seconds),
     ]
     if result.cost.cpu and result.seconds:
@@ -99,6 +99,11 @@ def describe_end(result: Result) -> str:
     if result.peak_memory:
         parts.append(f"{format_bytes(result.peak_memory)} of memory")
     return "; ".join(parts)
+
+
+def describe_outcome(result: Result) -> str:
+    """How it ended, and after what time."""
+    return f"{_outcome(result)} after {format_duration(result.seconds)}"
 
 
 def _outcome(result: Result) -> str:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import click
 
-from toolkit.cli.events import write_all
 from toolkit.cli.places import own_paths
 from toolkit.errors import StateError, UsageError
+from toolkit.launch.outgoing import write_all
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import find_recording
 

@@ -1,0 +1,177 @@
+"""What we print: at once as much as its reader takes, and the rest, which is kept, when the reader takes more.
+
+A write to a terminal that stands still (^S, an ssh connection that hangs) or to a pipe that nobody reads lasts as long
+as that does: although poll(2) said that there is room, for there may be less than the write needs; and whatever signal
+comes, since Python goes on with it (PEP 475). So terminals and pipes are opened anew with O_NONBLOCK. To set that on
+the descriptor that we were given would set it for the shell, which has the same open file.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import select
+import stat
+import time
+from collections import deque
+from collections.abc import Callable
+
+from toolkit.model import Value
+from toolkit.runs import NOBODY_READS
+
+ASK_EVERY = 100  # milliseconds
+NO_OFFSET = -1  # to pwritev2(2): as write(2)
+ANEW = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+GiveUp = Callable[[], bool]
+
+
+class Way(Value, frozen=True):
+    """How to write to a descriptor of ours without waiting: `write` raises BlockingIOError instead."""
+
+    descriptor: int  # to wait for with poll(2)
+    write: Callable[[bytes | bytearray], int]
+    opened: bool  # by us, so that we close it
+
+
+class Outgoing:
+    """All that goes to our stdout and stderr, in its order. It waits for nobody, except in `drain`."""
+
+    def __init__(self) -> None:
+        self._ways: dict[int, Way] = {}
+        self._pieces: deque[tuple[int, bytearray]] = deque()
+        self.waiting = 0  # bytes
+        self.closed = ""  # why nobody takes any more, empty while somebody may
+        self.taken = time.monotonic()  # when a reader last took something
+
+    def put(self, descriptor: int, data: bytes) -> str:
+        """Write this after all that waits; gives why nobody takes it, empty while somebody may."""
+        rest = data if self.waiting else data[self._write(descriptor, data) :]
+        if rest and not self.closed:
+            if not self._pieces or self._pieces[-1][0] != descriptor:
+                self._pieces.append((descriptor, bytearray()))
+            self._pieces[-1][1].extend(rest)
+            self.waiting += len(rest)
+        return self.closed
+
+    def push(self) -> str:
+        """Write of what waits as much as is taken now; gives the same as `put`."""
+        while self._pieces:
+            descriptor, rest = self._pieces[0]
+            written = self._write(descriptor, rest)
+            self.waiting -= written
+            del rest[:written]
+            if rest:
+                break
+            self._pieces.popleft()
+        return self.closed
+
+    def drain(self, give_up: GiveUp = lambda: False) -> str:
+        """Wait until all is written, or until `give_up`, which is asked while nothing is taken; as `put`."""
+        while self._pieces and not self.closed:
+            poller = select.poll()
+            poller.register(self.blocked, select.POLLOUT)
+            if poller.poll(ASK_EVERY):
+                self.push()
+            elif give_up():
+                self._give_up("nobody reads its output")
+        return self.closed
+
+    def close(self) -> None:
+        """Close what we opened."""
+        for way in self._ways.values():
+            if way.opened:
+                os.close(way.descriptor)
+        self._ways.clear()
+
+    @property
+    def blocked(self) -> int:
+        """The descriptor that can be written to when more is taken; -1 while nothing waits."""
+        return self._ways[self._pieces[0][0]].descriptor if self._pieces else -1
+
+    def _write(self, descriptor: int, data: bytes | bytearray) -> int:
+        if self.closed or not data:
+            return 0
+        if descriptor not in self._ways:
+            self._ways[descriptor] = _open_way(descriptor)
+        try:
+            written = self._ways[descriptor].write(data)
+        except BlockingIOError:
+            return 0
+        except BrokenPipeError:
+            self._give_up(NOBODY_READS)
+            return 0
+        except OSError as error:  # a lost terminal, a full disk
+            self._give_up(f"its output cannot be written any more ({error.strerror})")
+            return 0
+        self.taken = time.monotonic()
+        return written
+
+    def _give_up(self, why: str) -> None:
+        self.closed, self.waiting = why, 0
+        self._pieces.clear()
+
+
+def write_all(descriptor: int, data: bytes, give_up: GiveUp = lambda: False) -> str:
+    """Write everything, for which a reader may take its time; gives why it could not be, empty if it could.
+
+    `give_up` is asked while nothing is taken.
+    """
+    outgoing = Outgoing()
+    try:
+        return outgoing.put(descriptor, data) or outgoing.drain(give_up)
+    finally:
+        outgoing.close()
+
+
+def _open_way(descriptor: int) -> Way:
+    if not _has_reader(descriptor):  # a file, or a device such as /dev/null, which take all at once
+        return Way(descriptor=descriptor, write=functools.partial(_write_fully, descriptor), opened=False)
+    anew = _open_anew(descriptor)
+    if anew < 0:
+        return Way(descriptor=descriptor, write=functools.partial(_write_some, descriptor), opened=False)
+    return Way(descriptor=anew, write=functools.partial(os.write, anew), opened=True)
+
+
+def _has_reader(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return not stat.S_ISREG(mode) and not (stat.S_ISCHR(mode) and not os.isatty(descriptor))
+
+
+def _open_anew(descriptor: int) -> int:
+    """The same terminal or pipe, to be written to without waiting; -1 where it cannot be opened."""
+    names = [f"/proc/self/fd/{descriptor}"]
+    try:
+        os.tcgetpgrp(descriptor)  # fails unless it is our controlling terminal,
+        names.append("/dev/tty")  # by this name anybody's, also after su(1), when it belongs to another user
+    except OSError:
+        pass
+    for name in names:
+        try:
+            return os.open(name, ANEW)
+        except OSError:
+            continue
+    return -1
+
+
+def _write_fully(descriptor: int, data: bytes | bytearray) -> int:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    return len(data)
+
+
+def _write_some(descriptor: int, data: bytes | bytearray) -> int:
+    """To a socket, or to what another user owns. Where the kernel must not wait, it is asked not to.
+
+    Else, before Linux 6.4 and for a terminal, there is room for PIPE_BUF bytes if poll(2) says that there is some.
+    """
+    poller = select.poll()
+    poller.register(descriptor, select.POLLOUT)
+    if not poller.poll(0):
+        raise BlockingIOError
+    try:
+        return os.pwritev(descriptor, [data], NO_OFFSET, os.RWF_NOWAIT)
+    except (BlockingIOError, BrokenPipeError):
+        raise
+    except OSError:
+        return os.write(descriptor, memoryview(data)[: select.PIPE_BUF])
