@@ -64,7 +64,7 @@ class Tap:
         # It takes 8 ms to load, for which the first words of a tool need not wait.
         from toolkit.output import parser
 
-        return parser.Stream(self._form, Pace(time.perf_counter))
+        return parser.Stream(self._form, Pace(time.monotonic, time.thread_time))
 
     def take(self, stream: str, data: bytes) -> tuple[Frame, ...]:
         """Bytes of stream O or E; gives the frames that they complete."""
