@@ -12,7 +12,7 @@ import pytest
 from tests.support.plans import plan_for
 from tests.support.samples import need
 from tests.support.terminal import open_terminal
-from toolkit.cli.narrate import describe_cost, describe_end, describe_trouble
+from toolkit.cli.narrate import INDENT, MOST_LINES, describe_cost, describe_end, describe_trouble, say
 from toolkit.cli.render import wrap_facts
 from toolkit.errors import CannotRun
 from toolkit.launch.guard import check_programs
@@ -76,6 +76,22 @@ def test_the_end_is_told_in_one_sentence() -> None:
         "user space 3.33 %; 13.0 MiB of memory"
     )
     assert describe_cost(Cost(programs=1, run_ns=1), 3.0).endswith("under 0.01 % of one CPU")
+
+
+def test_a_sentence_is_bounded_whatever_it_tells_of(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"there is no tool named {'a' * 100_000!r}", "\n".join("x" * 1000))
+    name, *fix = capsys.readouterr().err.splitlines()
+    assert name.startswith("toolkit: there is no tool named 'aaa")
+    assert name.endswith("aaa'")
+    assert "characters …" in name
+    assert len(name) < 1100
+    assert len(fix) == MOST_LINES + 1
+    assert fix[-1] == f"{INDENT}… 940 more lines"
+
+
+def test_what_is_told_of_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say("a \x1b[31mred\r tool", "\x07")
+    assert capsys.readouterr().err == f"toolkit: a ?[31mred? tool\n{INDENT}?\n"
 
 
 @pytest.mark.root

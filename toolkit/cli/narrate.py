@@ -11,20 +11,24 @@ from collections.abc import Iterator
 
 import click
 
-from toolkit.cli.render import format_bytes, format_duration, format_percent, terminal_width
+from toolkit.cli.render import cut_middle, format_bytes, format_duration, format_percent, printable, terminal_width
 from toolkit.launch.plan import outlives_limit
 from toolkit.launch.policy import RISK_WORDS
 from toolkit.model import Risk, Status
 from toolkit.runs import NOBODY_READS, Cost, Enforcement, Form, Limits, Outcome, Plan, Result
 
 LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have seen an attachment
+MOST_LINES = 60
 INDENT = " " * 9  # below "toolkit: "
 PLAN_INDENT = 11  # columns of the words of `describe_plan`
 
 
 def say(text: str, fix: str = "") -> None:
-    """A sentence of ours on stderr and what to do about it, wrapped on a terminal; that nobody reads is no failure."""
-    lines = [*f"toolkit: {text}".splitlines(), *(f"{INDENT}{fix}".splitlines() if fix else ())]
+    """A sentence of ours on stderr and what to do about it, wrapped on a terminal; that nobody reads is no failure.
+
+    Names and arguments that it tells may be of any length and hold anything.
+    """
+    lines = [*_bound(f"toolkit: {text}"), *(_bound(f"{INDENT}{fix}") if fix else ())]
     width = terminal_width(sys.stderr)
     if width:
         fill = functools.partial(
@@ -39,6 +43,14 @@ def say(text: str, fix: str = "") -> None:
         click.echo("\n".join(lines), err=True)
     except OSError:
         return
+
+
+def _bound(text: str) -> list[str]:
+    """The lines of a text as a terminal can show them: not too many, not too long, without control characters."""
+    lines = text.split("\n", MOST_LINES)
+    if len(lines) > MOST_LINES:
+        lines[-1] = f"{INDENT}… {lines[-1].count(chr(10)) + 1:,} more lines"
+    return [cut_middle(printable(line)) for line in lines]
 
 
 def warn(text: str) -> None:

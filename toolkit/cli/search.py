@@ -60,7 +60,7 @@ def command(words: tuple[str, ...], limit: int, as_json: bool) -> int:
     elif results:
         render.print_lines(_format(results))
     else:
-        click.echo(f"Nothing speaks of {text!r}. `toolkit list` shows every tool.", err=True)
+        click.echo(f"Nothing speaks of {render.cut_middle(repr(text))}. `toolkit list` shows every tool.", err=True)
     return 0 if results else 1
 
 
