@@ -245,6 +245,16 @@ def test_a_signal_before_anybody_watches_is_not_lost() -> None:
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
+def test_a_signal_after_the_end_waits_until_the_result_is_kept() -> None:
+    kept_result = False
+    with contextlib.suppress(KeyboardInterrupt), keep(plan_for("/bin/true")) as kept:
+        result = watch(kept, Collected().sinks(), Meter())
+        signal.raise_signal(signal.SIGINT)
+        kept_result = result.outcome is Outcome.ENDED
+    assert kept_result
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def test_what_comes_in_the_way_before_anybody_watches_ends_the_tool() -> None:
     with contextlib.suppress(ZeroDivisionError), keep(plan_for("/bin/sleep", "31.4159")) as kept:
         assert wait_until(lambda: bool(find_marked("31.4159")), 10)

@@ -20,7 +20,8 @@ from toolkit.cli.events import StartEvent, emit
 from toolkit.cli.gaps import describe_gaps, read_map_keys
 from toolkit.cli.sinks import Outlet, Tap, open_outlet
 from toolkit.cli.start import Start
-from toolkit.cli.status import Status, open_status
+from toolkit.cli.status import open_status
+from toolkit.complaints import clean_lines, read_complaints
 from toolkit.launch.detach import Told
 from toolkit.launch.keeper import Kept
 from toolkit.launch.meter import Meter
@@ -29,7 +30,7 @@ from toolkit.launch.supervise import Sinks, watch
 from toolkit.model import Facts, Variant
 from toolkit.recordings.write import Recorder
 from toolkit.remarks import Remarks
-from toolkit.runs import NOBODY_READS, Cost, Outcome
+from toolkit.runs import NOBODY_READS, Cost, Outcome, Result
 from toolkit.trials import Points, count_points
 
 IDLE = 1.0  # seconds without reading after which an interrupted run does not wait for whoever reads it
@@ -49,41 +50,37 @@ class Course:
         self._outgoing = Outgoing()
         self._points = count_attached(start.session.facts, start.plan.choice.variant)
         self._remarks = Remarks(read_map_keys(start.plan))
+        self._outlet = self._open_outlet()
 
-    def follow(self, kept: Kept) -> None:
+    def follow(self, kept: Kept) -> Result:
         """Watch it, until nothing of it is left and its recording is complete."""
-        start, meter = self._start, Meter()
+        start, sinks = self._start, self._outlet.sinks()
         if start.as_json:
             emit(self._outgoing, StartEvent(shape=render.SHAPE, plan=start.plan, recording=self._folder))
-        # Where a heat map is drawn there is no room for a line.
-        quiet = start.quiet or start.chart
-        status = None if quiet else open_status(self._outgoing, start.plan.deadline, self._points)
-        self._outlet = self._open_outlet(status)
-        sinks = self._outlet.sinks()
-        with meter:
-            self._result = watch(kept, self._announce(sinks) if start.detached else sinks, meter)
-        self._outlet.finish(self._result)
+        with Meter() as meter:
+            result = watch(kept, self._announce(sinks) if start.detached else sinks, meter)
+        self._outlet.finish(result)
+        return result
 
-    def finish(self) -> int:
+    def finish(self, result: Result) -> int:
         """Wait until all is shown, and say how it ended; gives the exit status."""
-        start, result = self._start, self._result
-        if start.detached:
-            self._tell_caller()
+        if self._start.detached:
+            self._tell_caller(result)
             return result.status
-        self._drain()
+        interrupted = result.outcome is Outcome.INTERRUPTED
+        self._drain(hurried=interrupted)
         closed = "" if result.outcome is Outcome.OUTPUT_CLOSED else self._outgoing.closed
-        if result.outcome is not Outcome.INTERRUPTED or _can_be_told():
-            self._tell_person(closed)
+        if not interrupted or _can_be_told():
+            self._tell_person(result, closed)
         return result.status or (128 + signal.SIGPIPE if closed else 0)
 
-    def _drain(self) -> None:
+    def _drain(self, *, hurried: bool) -> None:
         outgoing, began = self._outgoing, time.monotonic()
-        hurried = self._result.outcome is Outcome.INTERRUPTED  # and what nobody reads is in the recording
         outgoing.drain(lambda: hurried and time.monotonic() - max(outgoing.taken, began) > IDLE)
         outgoing.close()
 
-    def _tell_person(self, closed: str) -> None:
-        start, result, recorder = self._start, self._result, self._recorder
+    def _tell_person(self, result: Result, closed: str) -> None:
+        start, recorder = self._start, self._recorder
         if closed and closed != NOBODY_READS:
             narrate.warn(closed)
         for line in narrate.describe_trouble(start.plan, result, recorder.problem if recorder else ""):
@@ -101,9 +98,9 @@ class Course:
         if recorder:
             narrate.say(f"recorded as {recorder.path.name} (toolkit recordings show last)")
 
-    def _tell_caller(self) -> None:
+    def _tell_caller(self, result: Result) -> None:
         """Tell who detached it how it ended, where that was before it was said to be on."""
-        result, warnings = self._result, tuple(self._start.warnings)
+        warnings = tuple(self._start.warnings)
         if result.status == 0:
             self._start.tell(Told(run=self._name, over=True, warnings=warnings))
             return
@@ -112,20 +109,22 @@ class Course:
         self._start.tell(
             Told(
                 what=f"the run is not on: {narrate.describe_outcome(result)}{said}",
-                fix=f"toolkit recordings show {self._name}",
+                fix=f"all that it printed: toolkit recordings show {self._name}",
                 status=result.status,
                 warnings=warnings,
             )
         )
 
-    def _read_last_words(self) -> list[str]:
+    def _read_last_words(self) -> tuple[str, ...]:
         for name in ("stderr", "stdout"):
             with contextlib.suppress(OSError), open(f"{self._folder}/{name}", "rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
-                lines = file.read().decode(errors="replace").splitlines()
-                if any(map(str.strip, lines)):
-                    return [line for line in lines if line.strip()][-LAST_LINES:]
-        return []
+                data = file.read()
+                last = clean_lines(data)[-LAST_LINES:]
+                if last:
+                    cause = read_complaints(data).cause  # above a Traceback, for one
+                    return last if not cause or any(cause in line for line in last) else (cause, *last)
+        return ()
 
     def _announce(self, sinks: Sinks) -> Sinks:
         """These sinks, and the caller of a detached run is told that it is on, once it looks as if it were."""
@@ -137,13 +136,15 @@ class Course:
 
         return replace(sinks, cost=take_cost)
 
-    def _open_outlet(self, status: Status | None) -> Outlet:
-        tap = Tap(self._recorder, self._start.plan.form, self._remarks)
-        if not self._start.chart:
-            return open_outlet(tap, self._outgoing, status, as_json=self._start.as_json)
-        from toolkit.cli.chart import ChartOutlet
+    def _open_outlet(self) -> Outlet:
+        start = self._start
+        tap = Tap(self._recorder, start.plan.form, self._remarks)
+        if start.chart:  # where a heat map is drawn there is no room for a line
+            from toolkit.cli.chart import ChartOutlet
 
-        return ChartOutlet(tap, self._outgoing, self._start.plan.form)
+            return ChartOutlet(tap, self._outgoing, start.plan.form)
+        status = None if start.quiet else open_status(self._outgoing, start.plan.deadline, self._points)
+        return open_outlet(tap, self._outgoing, status, as_json=start.as_json)
 
 
 def _can_be_told() -> bool:

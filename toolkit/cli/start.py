@@ -60,8 +60,8 @@ def start_here(start: Start) -> int:
             from toolkit.cli.course import Course  # here: while it is loaded the tool starts
 
             course = Course(start, name, recorder)
-            course.follow(kept)
-    return course.finish()  # its slot is free by now, however long somebody reads
+            result = course.follow(kept)
+    return course.finish(result)  # its slot is free by now, however long somebody reads
 
 
 def start_detached(start: Start) -> int:
@@ -129,6 +129,7 @@ def _describe_entry(start: Start, name: str) -> Entry:
         grace=plan.limits.grace,
         recording=str(start.session.paths.recordings / name) if start.record else "",
         detached=start.detached,
+        began=round(time.monotonic(), 3),
     )
 
 

@@ -375,9 +375,10 @@ def exit_status(outcome: Outcome, tool_status: int | None, caught: int | None) -
 
 @contextmanager
 def _catch_signals(run: Run) -> Iterator[None]:
-    """Hand SIGINT, SIGTERM and SIGHUP to the run while it goes on.
+    """Hand SIGINT, SIGTERM and SIGHUP to the run while it goes on; what comes later waits until `keep` is left.
 
-    SIGHUP that the caller ignores (nohup) stays ignored; so does SIGINT of a background job.
+    So a second ^C does not come between the end of a run and its result. SIGHUP that the caller ignores (nohup) stays
+    ignored; so does SIGINT of a background job.
     """
     before = {}
     for number in CAUGHT:
@@ -387,5 +388,6 @@ def _catch_signals(run: Run) -> Iterator[None]:
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
         for number, handler in before.items():
             signal.signal(number, handler)
