@@ -22,14 +22,16 @@ from toolkit.runs import NOBODY_READS
 ASK_EVERY = 100  # milliseconds
 NO_OFFSET = -1  # to pwritev2(2): as write(2)
 ANEW = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+PIECE = 1 << 16  # bytes: smaller pieces that wait are put together
 GiveUp = Callable[[], bool]
+Buffer = bytes | memoryview
 
 
 class Way(Value, frozen=True):
     """How to write to a descriptor of ours without waiting: `write` raises BlockingIOError instead."""
 
     descriptor: int  # to wait for with poll(2)
-    write: Callable[[bytes | bytearray], int]
+    write: Callable[[Buffer], int]
     opened: bool  # by us, so that we close it
 
 
@@ -38,7 +40,8 @@ class Outgoing:
 
     def __init__(self) -> None:
         self._ways: dict[int, Way] = {}
-        self._pieces: deque[tuple[int, bytearray]] = deque()
+        self._pieces: deque[tuple[int, bytes | bytearray]] = deque()
+        self._done = 0  # bytes of the first piece
         self.waiting = 0  # bytes
         self.closed = ""  # why nobody takes any more, empty while somebody may
         self.taken = time.monotonic()  # when a reader last took something
@@ -47,22 +50,28 @@ class Outgoing:
         """Write this after all that waits; gives why nobody takes it, empty while somebody may."""
         rest = data if self.waiting else data[self._write(descriptor, data) :]
         if rest and not self.closed:
-            if not self._pieces or self._pieces[-1][0] != descriptor:
-                self._pieces.append((descriptor, bytearray()))
-            self._pieces[-1][1].extend(rest)
+            self._keep(descriptor, rest)
             self.waiting += len(rest)
         return self.closed
+
+    def _keep(self, descriptor: int, data: bytes) -> None:
+        last = self._pieces[-1] if self._pieces else (-1, b"")
+        if last[0] == descriptor and isinstance(last[1], bytearray) and len(last[1]) + len(data) <= PIECE:
+            last[1].extend(data)
+        else:
+            self._pieces.append((descriptor, data if len(data) >= PIECE else bytearray(data)))
 
     def push(self) -> str:
         """Write of what waits as much as is taken now; gives the same as `put`."""
         while self._pieces:
-            descriptor, rest = self._pieces[0]
-            written = self._write(descriptor, rest)
+            descriptor, piece = self._pieces[0]
+            written = self._write(descriptor, memoryview(piece)[self._done :])
+            self._done += written
             self.waiting -= written
-            del rest[:written]
-            if rest:
+            if self.closed or self._done < len(piece):
                 break
             self._pieces.popleft()
+            self._done = 0
         return self.closed
 
     def drain(self, give_up: GiveUp = lambda: False) -> str:
@@ -88,7 +97,7 @@ class Outgoing:
         """The descriptor that can be written to when more is taken; -1 while nothing waits."""
         return self._ways[self._pieces[0][0]].descriptor if self._pieces else -1
 
-    def _write(self, descriptor: int, data: bytes | bytearray) -> int:
+    def _write(self, descriptor: int, data: Buffer) -> int:
         if self.closed or not data:
             return 0
         if descriptor not in self._ways:
@@ -153,14 +162,14 @@ def _open_anew(descriptor: int) -> int:
     return -1
 
 
-def _write_fully(descriptor: int, data: bytes | bytearray) -> int:
+def _write_fully(descriptor: int, data: Buffer) -> int:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
     return len(data)
 
 
-def _write_some(descriptor: int, data: bytes | bytearray) -> int:
+def _write_some(descriptor: int, data: Buffer) -> int:
     """To a socket, or to what another user owns. Where the kernel must not wait, it is asked not to.
 
     Else, before Linux 6.4 and for a terminal, there is room for PIPE_BUF bytes if poll(2) says that there is some.
