@@ -21,7 +21,6 @@ from toolkit.cli.gaps import describe_gaps, read_map_keys
 from toolkit.cli.sinks import Outlet, Tap, open_outlet
 from toolkit.cli.start import Start
 from toolkit.cli.status import open_status
-from toolkit.complaints import clean_lines, read_complaints
 from toolkit.launch.detach import Told
 from toolkit.launch.keeper import Kept
 from toolkit.launch.meter import Meter
@@ -116,6 +115,8 @@ class Course:
         )
 
     def _read_last_words(self) -> tuple[str, ...]:
+        from toolkit.complaints import clean_lines, read_complaints  # here: only a failure is looked into
+
         for name in ("stderr", "stdout"):
             with contextlib.suppress(OSError), open(f"{self._folder}/{name}", "rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))

@@ -170,9 +170,10 @@ def _write_fully(descriptor: int, data: Buffer) -> int:
 
 
 def _write_some(descriptor: int, data: Buffer) -> int:
-    """To a socket, or to what another user owns. Where the kernel must not wait, it is asked not to.
+    """To a socket, or to another user's pipe or terminal. Where the kernel can be told not to wait, it is.
 
-    Else, before Linux 6.4 and for a terminal, there is room for PIPE_BUF bytes if poll(2) says that there is some.
+    Before Linux 6.4 a pipe cannot, but has room for PIPE_BUF bytes if poll(2) says that it has some. Nor can a
+    terminal, which may then keep us waiting: one of another user that does not even control us.
     """
     poller = select.poll()
     poller.register(descriptor, select.POLLOUT)
