@@ -74,7 +74,7 @@ def test_a_terminal_with_less_room_than_a_write_does_not_hold_us(size: int) -> N
     for _ in range(20_000 // size + 2):
         assert outgoing.put(writing, line) == ""
     assert outgoing.waiting > 0
-    assert outgoing.blocked != writing
+    assert writing not in outgoing.blocked
     assert os.get_blocking(writing)  # the shell's too
     outgoing.close()
     os.close(reading)
@@ -94,8 +94,24 @@ def test_what_waits_keeps_its_order_over_both_descriptors() -> None:
         outgoing.push()
     got += os.read(reading, 1 << 16)
     assert got == b"-" * 70_000 + b"".join(b"%d " % at for at in range(1000))
-    assert outgoing.blocked == -1
+    assert outgoing.blocked == ()
     for descriptor in (reading, writing, other):
+        os.close(descriptor)
+
+
+def test_a_reader_that_reads_nothing_does_not_hold_up_another(tmp_path: Path) -> None:
+    (held, still), (reading, writing) = os.pipe(), os.pipe()
+    outgoing = Outgoing()
+    outgoing.put(still, b"x" * 100_000)
+    outgoing.put(writing, b"shown")
+    assert os.read(reading, 10) == b"shown"
+    outgoing.put(writing, b"y" * 100_000)
+    assert len(outgoing.blocked) == 2
+    with (tmp_path / "file").open("wb") as file:
+        outgoing.put(file.fileno(), b"z" * 1_000_000)
+    assert (tmp_path / "file").stat().st_size == 1_000_000
+    outgoing.close()
+    for descriptor in (held, still, reading, writing):
         os.close(descriptor)
 
 
@@ -106,7 +122,7 @@ def test_who_reads_no_more_gets_nothing_and_nothing_is_kept() -> None:
     os.close(reading)
     assert outgoing.push() == "nobody reads its output any more"
     assert outgoing.put(writing, b"more") == outgoing.drain() == outgoing.closed
-    assert (outgoing.waiting, outgoing.blocked) == (0, -1)
+    assert (outgoing.waiting, outgoing.blocked) == (0, ())
     os.close(writing)
 
 
@@ -125,7 +141,7 @@ def test_a_pipe_of_another_user_does_not_hold_us_either() -> None:
             assert outgoing.put(writing, b"x" * 5000) == ""
     finally:
         os.seteuid(0)
-    assert outgoing.blocked == writing
+    assert outgoing.blocked == (writing,)
     os.close(reading)
     os.close(writing)
 

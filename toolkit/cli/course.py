@@ -42,6 +42,7 @@ class Course:
     """Shows one run: `follow` it to its end, then `finish` what is to be shown and said."""
 
     def __init__(self, start: Start, name: str, recorder: Recorder | None) -> None:
+        self._meter = Meter()  # first: what the tool's programs cost before is not counted
         self._start = start
         self._name = name
         self._recorder = recorder
@@ -56,8 +57,8 @@ class Course:
         start, sinks = self._start, self._outlet.sinks()
         if start.as_json:
             emit(self._outgoing, StartEvent(shape=render.SHAPE, plan=start.plan, recording=self._folder))
-        with Meter() as meter:
-            result = watch(kept, self._announce(sinks) if start.detached else sinks, meter)
+        with self._meter:
+            result = watch(kept, self._announce(sinks) if start.detached else sinks, self._meter)
         self._outlet.finish(result)
         return result
 

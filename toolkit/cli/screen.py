@@ -70,8 +70,7 @@ class Screen:
     def wait(self, seconds: float) -> bool:
         """Wait so long, or until the size changes or somebody ends it: whether they did."""
         reading = [self._woken, *([0] if self._before is not None else [])]
-        blocked = self._outgoing.blocked
-        ready, free, _ = select.select(reading, [blocked] if blocked >= 0 else [], [], seconds)
+        ready, free, _ = select.select(reading, self._outgoing.blocked, [], seconds)
         if free:
             self._push()
         if self._woken in ready:

@@ -8,15 +8,14 @@ the descriptor that we were given would set it for the shell, which has the same
 
 from __future__ import annotations
 
-import functools
 import os
 import select
 import stat
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from toolkit.model import Value
 from toolkit.runs import NOBODY_READS
 
 ASK_EVERY = 100  # milliseconds
@@ -24,100 +23,137 @@ NO_OFFSET = -1  # to pwritev2(2): as write(2)
 ANEW = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 PIECE = 1 << 16  # bytes: smaller pieces that wait are put together
 GiveUp = Callable[[], bool]
-Buffer = bytes | memoryview
 
 
-class Way(Value, frozen=True):
-    """How to write to a descriptor of ours without waiting: `write` raises BlockingIOError instead."""
+class Way:
+    """What goes to one reader: a terminal or a pipe, whichever of our descriptors lead there."""
 
-    descriptor: int  # to wait for with poll(2)
-    write: Callable[[Buffer], int]
-    opened: bool  # by us, so that we close it
+    def __init__(self, descriptor: int) -> None:
+        self._anew = _open_anew(descriptor)
+        self.descriptor = self._anew if self._anew >= 0 else descriptor  # to wait for with poll(2)
+        self._pieces: deque[bytes | bytearray] = deque()
+        self._done = 0  # bytes of the first piece
+        self.waiting = 0  # bytes
+
+    def put(self, data: bytes) -> None:
+        """Write what is taken now, after all that waits, and keep the rest. Raises OSError."""
+        rest = data if self.waiting else data[self._write(data) :]
+        if not rest:
+            return
+        self.waiting += len(rest)
+        last = self._pieces[-1] if self._pieces else b""
+        if isinstance(last, bytearray) and len(last) + len(rest) <= PIECE:
+            last.extend(rest)
+        else:
+            self._pieces.append(rest if len(rest) >= PIECE else bytearray(rest))
+
+    def push(self) -> bool:
+        """Write of what waits as much as is taken now; whether anything was. Raises OSError."""
+        before = self.waiting
+        while self._pieces:
+            piece = self._pieces[0]
+            written = self._write(memoryview(piece)[self._done :])
+            self._done += written
+            self.waiting -= written
+            if self._done < len(piece):
+                break
+            self._pieces.popleft()
+            self._done = 0
+        return self.waiting < before
+
+    def close(self) -> None:
+        """Close what we opened; what waits is lost."""
+        self._pieces.clear()
+        self.waiting = 0
+        if self._anew >= 0:
+            os.close(self._anew)
+            self._anew = -1
+
+    def _write(self, data: bytes | memoryview) -> int:
+        try:
+            return os.write(self._anew, data) if self._anew >= 0 else _write_some(self.descriptor, data)
+        except BlockingIOError:
+            return 0
 
 
 class Outgoing:
-    """All that goes to our stdout and stderr, in its order. It waits for nobody, except in `drain`."""
+    """All that goes to our stdout and stderr, for each reader in its order. It waits for nobody, except in `drain`."""
 
     def __init__(self) -> None:
-        self._ways: dict[int, Way] = {}
-        self._pieces: deque[tuple[int, bytes | bytearray]] = deque()
-        self._done = 0  # bytes of the first piece
-        self.waiting = 0  # bytes
+        self._ways: dict[int, Way | None] = {}  # by descriptor; None: it has no reader
         self.closed = ""  # why nobody takes any more, empty while somebody may
         self.taken = time.monotonic()  # when a reader last took something
 
     def put(self, descriptor: int, data: bytes) -> str:
-        """Write this after all that waits; gives why nobody takes it, empty while somebody may."""
-        rest = data if self.waiting else data[self._write(descriptor, data) :]
-        if rest and not self.closed:
-            self._keep(descriptor, rest)
-            self.waiting += len(rest)
+        """Write this after all that waits for the same reader; gives why nobody takes it, empty while somebody may."""
+        if data and not self.closed:
+            if descriptor not in self._ways:
+                self._ways[descriptor] = self._find_way(descriptor)
+            way = self._ways[descriptor]
+            with self._noting():
+                way.put(data) if way else _write_fully(descriptor, data)
         return self.closed
-
-    def _keep(self, descriptor: int, data: bytes) -> None:
-        last = self._pieces[-1] if self._pieces else (-1, b"")
-        if last[0] == descriptor and isinstance(last[1], bytearray) and len(last[1]) + len(data) <= PIECE:
-            last[1].extend(data)
-        else:
-            self._pieces.append((descriptor, data if len(data) >= PIECE else bytearray(data)))
 
     def push(self) -> str:
         """Write of what waits as much as is taken now; gives the same as `put`."""
-        while self._pieces:
-            descriptor, piece = self._pieces[0]
-            written = self._write(descriptor, memoryview(piece)[self._done :])
-            self._done += written
-            self.waiting -= written
-            if self.closed or self._done < len(piece):
-                break
-            self._pieces.popleft()
-            self._done = 0
+        with self._noting():
+            for way in self._list_waiting():
+                if way.push():
+                    self.taken = time.monotonic()
         return self.closed
 
     def drain(self, give_up: GiveUp = lambda: False) -> str:
         """Wait until all is written, or until `give_up`, which is asked while nothing is taken; as `put`."""
-        while self._pieces and not self.closed:
+        while self.waiting:
             poller = select.poll()
-            poller.register(self.blocked, select.POLLOUT)
+            for descriptor in self.blocked:
+                poller.register(descriptor, select.POLLOUT)
             if poller.poll(ASK_EVERY):
                 self.push()
             elif give_up():
-                self._give_up("nobody reads its output")
+                self._end("nobody reads its output")
         return self.closed
 
     def close(self) -> None:
-        """Close what we opened."""
-        for way in self._ways.values():
-            if way.opened:
-                os.close(way.descriptor)
+        """Close what we opened; what waits is lost."""
+        for way in filter(None, self._ways.values()):
+            way.close()
         self._ways.clear()
 
     @property
-    def blocked(self) -> int:
-        """The descriptor that can be written to when more is taken; -1 while nothing waits."""
-        return self._ways[self._pieces[0][0]].descriptor if self._pieces else -1
+    def waiting(self) -> int:
+        """Bytes that wait for a reader."""
+        return sum(way.waiting for way in self._list_waiting())
 
-    def _write(self, descriptor: int, data: Buffer) -> int:
-        if self.closed or not data:
-            return 0
-        if descriptor not in self._ways:
-            self._ways[descriptor] = _open_way(descriptor)
+    @property
+    def blocked(self) -> tuple[int, ...]:
+        """The descriptors that can be written to when more is taken."""
+        return tuple(way.descriptor for way in self._list_waiting())
+
+    def _list_waiting(self) -> list[Way]:
+        return [way for way in dict.fromkeys(self._ways.values()) if way and way.waiting]
+
+    def _find_way(self, descriptor: int) -> Way | None:
+        """That of another descriptor which leads to the same reader, or a new one."""
+        found = os.fstat(descriptor)
+        if not _has_reader(descriptor, found):
+            return None
+        shared = (way for other, way in self._ways.items() if way and os.path.samestat(os.fstat(other), found))
+        return next(shared, None) or Way(descriptor)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Note why nothing more can be written."""
         try:
-            written = self._ways[descriptor].write(data)
-        except BlockingIOError:
-            return 0
+            yield
         except BrokenPipeError:
-            self._give_up(NOBODY_READS)
-            return 0
+            self._end(NOBODY_READS)
         except OSError as error:  # a lost terminal, a full disk
-            self._give_up(f"its output cannot be written any more ({error.strerror})")
-            return 0
-        self.taken = time.monotonic()
-        return written
+            self._end(f"its output cannot be written any more ({error.strerror})")
 
-    def _give_up(self, why: str) -> None:
-        self.closed, self.waiting = why, 0
-        self._pieces.clear()
+    def _end(self, why: str) -> None:
+        self.close()
+        self.closed = why
 
 
 def write_all(descriptor: int, data: bytes, give_up: GiveUp = lambda: False) -> str:
@@ -132,18 +168,9 @@ def write_all(descriptor: int, data: bytes, give_up: GiveUp = lambda: False) -> 
         outgoing.close()
 
 
-def _open_way(descriptor: int) -> Way:
-    if not _has_reader(descriptor):  # a file, or a device such as /dev/null, which take all at once
-        return Way(descriptor=descriptor, write=functools.partial(_write_fully, descriptor), opened=False)
-    anew = _open_anew(descriptor)
-    if anew < 0:
-        return Way(descriptor=descriptor, write=functools.partial(_write_some, descriptor), opened=False)
-    return Way(descriptor=anew, write=functools.partial(os.write, anew), opened=True)
-
-
-def _has_reader(descriptor: int) -> bool:
-    mode = os.fstat(descriptor).st_mode
-    return not stat.S_ISREG(mode) and not (stat.S_ISCHR(mode) and not os.isatty(descriptor))
+def _has_reader(descriptor: int, found: os.stat_result) -> bool:
+    """Whether somebody reads it, unlike a file or a device such as /dev/null, which take all at once."""
+    return not stat.S_ISREG(found.st_mode) and not (stat.S_ISCHR(found.st_mode) and not os.isatty(descriptor))
 
 
 def _open_anew(descriptor: int) -> int:
@@ -162,14 +189,13 @@ def _open_anew(descriptor: int) -> int:
     return -1
 
 
-def _write_fully(descriptor: int, data: Buffer) -> int:
+def _write_fully(descriptor: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
-    return len(data)
 
 
-def _write_some(descriptor: int, data: Buffer) -> int:
+def _write_some(descriptor: int, data: bytes | memoryview) -> int:
     """To a socket, or to another user's pipe or terminal. Where the kernel can be told not to wait, it is.
 
     Before Linux 6.4 a pipe cannot, but has room for PIPE_BUF bytes if poll(2) says that it has some. Nor can a

@@ -107,7 +107,7 @@ class Run:
         self._cost = Cost()
         self._accounts: tuple[Account, ...] = ()
         self._outgoing = sinks.outgoing or Outgoing()
-        self._blocked = -1  # the descriptor of it that is waited for
+        self._blocked: tuple[int, ...] = ()  # its descriptors that are waited for
         self._holding = False  # the tool is not read, because too much waits
         self._readers = {kept.stdout: "stdout", kept.stderr: "stderr", kept.events: "events"}
         self._read_at = 0.0  # seconds after the start
@@ -129,7 +129,7 @@ class Run:
         """Until the keeper says that the tool ended and all of its output has been read."""
         while self._readers and not (self._ended and self._drained()):
             ready = [key.fd for key, _ in self._selector.select(self._until_sample())]
-            if self._blocked in ready:
+            if self._blocked and not set(ready).isdisjoint(self._blocked):
                 self._note_closed(self._outgoing.push())
             printed = sum(map(self._read, ready))
             self._sample_when_due()
@@ -141,10 +141,10 @@ class Run:
         """Wait for who reads our output while something waits there; while it is too much, read none of the tool's."""
         blocked = self._outgoing.blocked
         if blocked != self._blocked:
-            if self._blocked >= 0:
-                self._selector.unregister(self._blocked)
-            if blocked >= 0:
-                self._selector.register(blocked, selectors.EVENT_WRITE)
+            for descriptor in self._blocked:
+                self._selector.unregister(descriptor)
+            for descriptor in blocked:
+                self._selector.register(descriptor, selectors.EVENT_WRITE)
             self._blocked = blocked
         most = MOST_WAITING if self._stopped_for is None else MOST_WAITING + LAST_WORDS
         holding = self._outgoing.waiting >= most and not self._ended
