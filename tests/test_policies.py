@@ -123,6 +123,39 @@ def test_one_that_this_user_cannot_see_is_not_taken_for_none(open_folder: Path) 
         os.seteuid(0)
 
 
+@pytest.mark.parametrize(("target", "leads"), [("none", "{}/none, which is not there"), ("policy.yaml", "itself")])
+def test_a_link_to_nowhere_is_said_to_be_one_and_nothing_runs(tmp_path: Path, target: str, leads: str) -> None:
+    file = tmp_path / "policy.yaml"
+    file.symlink_to(target)
+    with pytest.raises(PolicyError, match=f"is a link to {leads.format(tmp_path)}") as caught:
+        load_policy(file)
+    assert "remove the link" in caught.value.fix
+
+
+def test_a_folder_that_is_a_link_to_nowhere_may_hold_a_policy(tmp_path: Path) -> None:
+    folder = tmp_path / "etc"
+    folder.symlink_to(tmp_path / "unmounted")
+    with pytest.raises(PolicyError, match=f"is a link to {tmp_path}/unmounted/policy.yaml, which is not there"):
+        load_policy(folder / "policy.yaml")
+    (tmp_path / "unmounted").mkdir()
+    assert load_policy(folder / "policy.yaml") == Policy()
+
+
+@pytest.mark.root
+def test_a_link_into_a_closed_folder_says_where_it_leads(open_folder: Path) -> None:
+    closed = open_folder / "closed"
+    closed.mkdir(mode=0o700)
+    link = open_folder / "policy.yaml"
+    link.symlink_to(write(closed, GOOD))
+    os.seteuid(65534)
+    try:
+        with pytest.raises(PolicyError, match=f"a link to {closed}/policy.yaml: Permission denied") as caught:
+            load_policy(link)
+    finally:
+        os.seteuid(0)
+    assert f"chmod 644 {closed}/policy.yaml" in caught.value.fix
+
+
 def test_the_example_of_the_readme_is_good(tmp_path: Path) -> None:
     section = (ROOT / "README.md").read_text().partition("## Policy\n")[2].partition("\n## ")[0]
     example = section.partition("\n\n    ")[2].partition("\n\nCaps")[0]

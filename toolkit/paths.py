@@ -144,11 +144,14 @@ def _watched(paths: Paths, uid: int) -> Paths:
 
 
 def may_exist(path: Path) -> bool:
-    """Whether there is such a file, as far as this user can see: one behind a closed door may be there."""
+    """Whether there is such a file, as far as this user can see.
+
+    One behind a closed door may be there, and so may one in a folder that is a link to what is not mounted.
+    """
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return path.parent.is_symlink() and not path.parent.exists()
     except OSError:
         return True
     return True

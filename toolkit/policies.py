@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,9 +55,17 @@ def load_policy(file: Path) -> Policy:
 
 
 def _unreadable(file: Path, error: OSError) -> PolicyError:
+    real = os.path.realpath(file)
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):  # its name is there, or it would not have been opened
+        where = "itself" if error.errno == errno.ELOOP else f"{real}, which is not there"
+        return PolicyError(
+            f"the policy {file} is a link to {where}",
+            fix="as long as it is, nothing runs: put the policy where the link leads, or remove the link",
+        )
+    through = f", a link to {real}" if real != str(file) else ""
     return PolicyError(
-        f"cannot read the policy {file}: {error.strerror}",
-        fix=f"everybody must be able to read it: chmod 755 {file.parent} && chmod 644 {file}",
+        f"cannot read the policy {file}{through}: {error.strerror}",
+        fix=f"everybody must be able to read it: chmod 644 {real}, in folders that everybody may enter (chmod a+x)",
     )
 
 

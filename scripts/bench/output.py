@@ -69,7 +69,7 @@ def _find_rate(header: bytes, row: bytes) -> float:
 
 def _measure_stream(title: str, header: bytes, row: bytes) -> None:
     """What reading adds to a flood that comes as fast as it is taken, and what of it is read."""
-    stream = Stream(Form.TEXT, Pace(time.perf_counter))
+    stream = Stream(Form.TEXT, Pace(time.monotonic, time.thread_time))
     piece = _make_piece(row)
     before = _find_memory()
     started = time.perf_counter()

@@ -12,8 +12,8 @@ import pytest
 from tests.conftest import ROOT, Toolkit
 from tests.support.terminal import open_terminal
 from toolkit.cli.chart import ChartOutlet
-from toolkit.cli.events import never
 from toolkit.cli.sinks import Tap
+from toolkit.launch.outgoing import Outgoing
 from toolkit.remarks import Remarks
 from toolkit.runs import Cost, Form, Outcome, Result
 
@@ -22,10 +22,11 @@ TABLE = b"     usecs   : count    distribution\n     0 -> 1   : 3        |****  
 
 def draw(*pieces: bytes) -> None:
     """Pass these through an outlet as a tool's stdout."""
-    outlet = ChartOutlet(Tap(None, Form.TEXT, Remarks()), Form.TEXT)
+    outgoing = Outgoing()
+    outlet = ChartOutlet(Tap(None, Form.TEXT, Remarks()), outgoing, Form.TEXT)
     sinks = outlet.sinks()
     for piece in pieces:
-        assert sinks.stdout(piece, never) == ""
+        assert sinks.stdout(piece) == ""
     ended = Result(
         outcome=Outcome.ENDED,
         status=0,
@@ -38,6 +39,7 @@ def draw(*pieces: bytes) -> None:
         peak_memory=None,
     )
     outlet.finish(ended)
+    outgoing.drain()
 
 
 def test_the_map_has_lines_of_its_own_whatever_the_tool_ends_with(capfd: pytest.CaptureFixture[str]) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-import tty
 from pathlib import Path
 
 import msgspec
@@ -14,8 +12,7 @@ import pytest
 from tests.support.plans import plan_for
 from tests.support.samples import need
 from tests.support.terminal import open_terminal
-from toolkit.cli.events import write_all
-from toolkit.cli.narrate import describe_cost, describe_end, describe_trouble
+from toolkit.cli.narrate import INDENT, MOST_LINES, describe_cost, describe_end, describe_trouble, say
 from toolkit.cli.render import wrap_facts
 from toolkit.errors import CannotRun
 from toolkit.launch.guard import check_programs
@@ -81,58 +78,20 @@ def test_the_end_is_told_in_one_sentence() -> None:
     assert describe_cost(Cost(programs=1, run_ns=1), 3.0).endswith("under 0.01 % of one CPU")
 
 
-def test_a_reader_that_stopped_reading_does_not_hold_us_for_ever() -> None:
-    reading, writing = os.pipe()
-    asked: list[int] = []
-
-    def give_up() -> bool:
-        asked.append(1)
-        return len(asked) >= 2
-
-    assert write_all(writing, b"x" * (1 << 20), give_up) == "nobody reads its output"
-    os.close(reading)
-    assert write_all(writing, b"x") == "nobody reads its output any more"
-    os.close(writing)
+def test_a_sentence_is_bounded_whatever_it_tells_of(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"there is no tool named {'a' * 100_000!r}", "\n".join("x" * 1000))
+    name, *fix = capsys.readouterr().err.splitlines()
+    assert name.startswith("toolkit: there is no tool named 'aaa")
+    assert name.endswith("aaa'")
+    assert "characters …" in name
+    assert len(name) < 1100
+    assert len(fix) == MOST_LINES + 1
+    assert fix[-1] == f"{INDENT}… 940 more lines"
 
 
-@pytest.mark.parametrize("kind", ["pipe", "fifo", "terminal"])
-def test_a_slow_reader_gets_every_byte_whatever_it_reads_from(kind: str, tmp_path: Path) -> None:
-    reading, writing = open_ends(kind, tmp_path / "fifo")
-    data = os.urandom(150_000).replace(b"\n", b"") + b"\n"
-    got: list[bytes] = []
-
-    def read() -> None:
-        while sum(map(len, got)) < len(data):
-            got.append(os.read(reading, 1000))
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    assert write_all(writing, data) == ""
-    reader.join()
-    assert b"".join(got) == data
-    os.close(reading)
-    os.close(writing)
-
-
-def test_a_named_pipe_that_nobody_reads_does_not_hold_us_either(tmp_path: Path) -> None:
-    reading, writing = open_ends("fifo", tmp_path / "fifo")
-    assert write_all(writing, b"x" * (1 << 20), lambda: True) == "nobody reads its output"
-    os.close(reading)
-    os.close(writing)
-
-
-def open_ends(kind: str, path: Path) -> tuple[int, int]:
-    """Where one reads what was written to the other."""
-    if kind == "pipe":
-        return os.pipe()
-    if kind == "terminal":
-        reading, writing = os.openpty()
-        tty.setraw(writing)
-        return reading, writing
-    os.mkfifo(path)  # one that Linux cannot be asked to write to without waiting
-    reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    os.set_blocking(reading, True)
-    return reading, os.open(path, os.O_WRONLY)
+def test_what_is_told_of_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say("a \x1b[31mred\r tool", "\x07")
+    assert capsys.readouterr().err == f"toolkit: a ?[31mred? tool\n{INDENT}?\n"
 
 
 @pytest.mark.root

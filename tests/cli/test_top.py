@@ -112,6 +112,42 @@ def test_on_a_terminal_it_redraws_until_it_is_ended_and_gives_the_screen_back(
         assert terminal.shows_cursor
 
 
+@pytest.mark.root
+@pytest.mark.bpf
+def test_a_terminal_that_stands_still_does_not_keep_it_from_ending(traced: int) -> None:
+    with open_terminal(TOP, {**os.environ, "TERM": "xterm"}) as terminal:
+        terminal.wait_for("sys_enter")
+        terminal.send(b"\x13")  # ^S
+        looked = count_written(terminal.process.pid)
+        assert wait_until(lambda: count_written(terminal.process.pid) != looked)  # it has tried to draw
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.process.wait(30) == 0
+
+
+@pytest.mark.root
+@pytest.mark.bpf
+def test_stopping_gives_the_terminal_back_until_it_goes_on(traced: int) -> None:
+    with open_terminal(TOP, {**os.environ, "TERM": "xterm"}) as terminal:
+        terminal.wait_for("sys_enter")
+        terminal.process.send_signal(signal.SIGTSTP)
+        terminal.wait_until(lambda: terminal.raw.endswith(LEAVE.encode()))
+        assert wait_until(lambda: b"T" in read_state(terminal.process.pid))
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.wait_until(lambda: terminal.raw.count(ENTER.encode()) == 2)
+        terminal.send(b"q")
+        assert terminal.finish() == 0
+
+
+def count_written(pid: int) -> str:
+    """How often a process asked to write."""
+    lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    return next(line for line in lines if line.startswith("syscw"))
+
+
+def read_state(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+
+
 def test_without_the_right_it_says_what_is_missing(toolkit: Toolkit) -> None:
     command = [sys.executable, "-m", "toolkit", "top", "--once"]
     if os.geteuid() == 0:

@@ -29,7 +29,7 @@ BOTH = pytest.mark.parametrize("enforcement", [HERE, WATCHED], ids=["by the kern
 def run(plan: Plan) -> tuple[Result, bytes]:
     printed = b""
 
-    def take(data: bytes, _: object) -> str:
+    def take(data: bytes) -> str:
         nonlocal printed
         printed = (printed + data)[-KEPT:]
         return ""

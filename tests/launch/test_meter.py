@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -206,7 +206,7 @@ def test_a_wrapper_script_does_not_keep_the_signal_from_the_tool(shell: str, tmp
 def test_each_interval_shows_when_it_is_printed() -> None:
     pieces: list[bytes] = []
 
-    def take(data: bytes, give_up: Callable[[], bool]) -> str:
+    def take(data: bytes) -> str:
         pieces.append(data)
         return ""
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,10 +21,11 @@ from msgspec.structs import replace
 from tests.support.plans import fake_tool, plan_for
 from tests.support.processes import find_marked
 from tests.support.waiting import PATIENCE, wait_until
-from toolkit.launch.keeper import keep
+from toolkit.launch.keeper import PIPE, keep
 from toolkit.launch.meter import Meter
+from toolkit.launch.outgoing import Outgoing
 from toolkit.launch.processes import KEEPER
-from toolkit.launch.supervise import LAST_WORDS, Sinks, exit_status, supervise, watch
+from toolkit.launch.supervise import CHUNK, LAST_WORDS, MOST_WAITING, Sinks, exit_status, supervise, watch
 from toolkit.runs import Cost, Outcome, Plan, Result
 
 DRIVER = Path(__file__).parent.parent / "support" / "launch.py"
@@ -38,11 +40,11 @@ class Collected:
         self.costs: list[Cost] = []
 
     def sinks(self, keep_reading: bool = True) -> Sinks:
-        def take(data: bytes, give_up: Callable[[], bool]) -> str:
+        def take(data: bytes) -> str:
             self.stdout += data
             return "" if keep_reading else "nobody reads it"
 
-        def take_error(data: bytes, give_up: Callable[[], bool]) -> str:
+        def take_error(data: bytes) -> str:
             self.stderr += data
             return ""
 
@@ -121,7 +123,7 @@ def test_one_that_floods_is_stopped_at_its_cap_and_has_last_words() -> None:
 def test_one_that_prints_line_by_line_is_read_in_larger_pieces() -> None:
     pieces: list[bytes] = []
 
-    def take(data: bytes, _: object) -> str:
+    def take(data: bytes) -> str:
         pieces.append(data)
         return ""
 
@@ -134,6 +136,69 @@ def test_one_that_prints_line_by_line_is_read_in_larger_pieces() -> None:
 def test_one_whose_output_nobody_reads_any_more_is_stopped() -> None:
     result, _ = run(plan_for(*fake_tool("polite")), keep_reading=False)
     assert (result.outcome, result.status) == (Outcome.OUTPUT_CLOSED, 141)
+
+
+def test_a_reader_that_reads_nothing_for_now_does_not_hold_the_meter_and_gets_all_that_is_recorded() -> None:
+    reading, writing = os.pipe()
+    outgoing, recorded, costs = Outgoing(), bytearray(), list[Cost]()
+
+    def take(data: bytes) -> str:
+        recorded.extend(data)
+        return outgoing.put(writing, data)
+
+    sinks = Sinks(stdout=take, stderr=take, cost=costs.append, enough=lambda _: len(costs) > 5, outgoing=outgoing)
+    result = supervise(plan_for(*fake_tool("flood"), output_bytes=1 << 30), sinks)
+    assert result.outcome is Outcome.DURATION
+    assert len(costs) > 5
+    assert MOST_WAITING <= outgoing.waiting <= MOST_WAITING + LAST_WORDS + 2 * PIPE + CHUNK
+    assert recorded.endswith(b"last words\n")
+    got = bytearray()
+    reader = threading.Thread(target=lambda: read_to_end(reading, got))
+    reader.start()
+    assert outgoing.drain() == ""
+    outgoing.close()
+    os.close(writing)
+    reader.join()
+    assert got == recorded
+
+
+def read_to_end(descriptor: int, got: bytearray) -> None:
+    with open(descriptor, "rb") as file:
+        while data := file.read1(1 << 16):
+            got.extend(data)
+
+
+def test_one_that_is_held_by_its_reader_goes_on_when_that_reads() -> None:
+    reading, writing = os.pipe()
+    outgoing, got, size = Outgoing(), bytearray(), MOST_WAITING + (8 << 20)
+
+    def enough(cost: Cost) -> bool:
+        if cost.time > 0.2 and not reader.is_alive() and not got:
+            reader.start()
+        return False
+
+    reader = threading.Thread(target=lambda: read_to_end(reading, got))
+    sinks = Sinks(
+        stdout=lambda data: outgoing.put(writing, data),
+        stderr=lambda _: "",
+        cost=lambda _: None,
+        enough=enough,
+        outgoing=outgoing,
+    )
+    code = f"import sys; sys.stdout.write('x' * {size})"
+    result = supervise(plan_for(sys.executable, "-c", code, output_bytes=1 << 30), sinks)
+    assert (result.outcome, result.stdout_bytes) == (Outcome.ENDED, size)
+    assert outgoing.drain() == ""
+    outgoing.close()
+    os.close(writing)
+    reader.join()
+    assert len(got) == size
+
+
+def test_what_comes_after_the_reader_left_is_kept_all_the_same() -> None:
+    result, collected = run(plan_for(*fake_tool("polite")), keep_reading=False)
+    assert result.outcome is Outcome.OUTPUT_CLOSED
+    assert collected.stdout == b"tracing\nthe map\n"
 
 
 def test_a_flood_on_stderr_is_one_too() -> None:
@@ -172,7 +237,7 @@ def test_it_leaves_no_descriptor_and_no_child_of_ours() -> None:
 
 def test_a_pause_is_told_and_may_find_that_nobody_reads_any_more() -> None:
     collected = Collected()
-    sinks = replace(collected.sinks(), pause=lambda _: "nobody reads it")
+    sinks = replace(collected.sinks(), pause=lambda: "nobody reads it")
     result = supervise(plan_for(sys.executable, "-c", "import time; time.sleep(30)"), sinks)
     assert (result.outcome, result.detail) == (Outcome.OUTPUT_CLOSED, "nobody reads it")
 
@@ -183,6 +248,16 @@ def test_a_signal_before_anybody_watches_is_not_lost() -> None:
         result = watch(kept, Collected().sinks(), Meter())
     assert (result.outcome, result.status) == (Outcome.INTERRUPTED, 128 + signal.SIGTERM)
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_signal_after_the_end_waits_until_the_result_is_kept() -> None:
+    kept_result = False
+    with contextlib.suppress(KeyboardInterrupt), keep(plan_for("/bin/true")) as kept:
+        result = watch(kept, Collected().sinks(), Meter())
+        signal.raise_signal(signal.SIGINT)
+        kept_result = result.outcome is Outcome.ENDED
+    assert kept_result
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_what_comes_in_the_way_before_anybody_watches_ends_the_tool() -> None:

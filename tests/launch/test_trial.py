@@ -54,13 +54,13 @@ def test_one_that_burns_the_cpu_is_stopped_at_once() -> None:
 def test_of_what_a_tool_prints_both_ends_are_held() -> None:
     ends = Ends()
     for number in range(20_000):
-        assert ends.take(b"line %d\n" % number, lambda: False) == ""
+        assert ends.take(b"line %d\n" % number) == ""
     assert ends.data.startswith(b"line 0\n")
     assert ends.data.endswith(b"\nline 19999\n")
     assert len(ends.data) < 2 * KEPT + 2
     short = Ends()
     for data in (b"a" * (KEPT - 1), b"bc", b"d\n"):
-        short.take(data, lambda: False)
+        short.take(data)
     assert short.data == b"a" * (KEPT - 1) + b"bcd\n"
 
 

@@ -1,4 +1,4 @@
-"""How much of what floods is read: by a clock that the test turns."""
+"""How much of what floods is read: by clocks that the test turns."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Clock:
 
 
 def test_reading_gets_what_was_saved_and_then_its_share() -> None:
-    clock = Clock()
-    pace = Pace(clock)
+    clock, used = Clock(), Clock()
+    pace = Pace(clock, used)
     assert pace.begin()
-    clock.now += SAVED + 1e-6
+    used.now += SAVED + 1e-6
     pace.end()
     assert not pace.begin()
     clock.now += RESUME / SHARE / 2
@@ -32,31 +32,42 @@ def test_reading_gets_what_was_saved_and_then_its_share() -> None:
 
 
 def test_over_a_long_flood_reading_has_no_more_than_its_share() -> None:
-    clock = Clock()
-    pace = Pace(clock)
+    clock, used = Clock(), Clock()
+    pace = Pace(clock, used)
     read = 0.0
     for _ in range(10_000):
         clock.now += 0.001
         if pace.begin():
             clock.now += 0.002
+            used.now += 0.002
             read += 0.002
             pace.end()
     assert read <= SAVED + (clock.now - 100) * SHARE + 0.002
 
 
 def test_nothing_is_passed_over_at_a_slow_pace() -> None:
-    clock = Clock()
-    pace = Pace(clock)
+    clock, used = Clock(), Clock()
+    pace = Pace(clock, used)
     for _ in range(1000):
         clock.now += 1
         assert pace.begin()
-        clock.now += SHARE / 2
+        used.now += SHARE / 2
+        pace.end()
+
+
+def test_what_a_busy_machine_keeps_us_waiting_is_not_held_against_reading() -> None:
+    clock, used = Clock(), Clock()
+    pace = Pace(clock, used)
+    for _ in range(1000):
+        assert pace.begin()
+        clock.now += 0.1  # of which others had nearly all
+        used.now += 0.1 * SHARE
         pace.end()
 
 
 def test_a_stream_hands_on_unread_what_it_has_no_time_for() -> None:
     clock = Clock()
-    stream = Stream(Form.TEXT, Pace(clock))
+    stream = Stream(Form.TEXT, Pace(clock, clock))
     stream.feed(b"PID    COMM\n1      init\n")
     clock.now += 1
 

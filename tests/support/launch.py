@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
@@ -20,7 +19,7 @@ from toolkit.launch.supervise import Sinks, supervise
 def main() -> None:
     deadline, grace, *argv = sys.argv[1:]
 
-    def write(data: bytes, give_up: Callable[[], bool]) -> str:
+    def write(data: bytes) -> str:
         try:
             os.write(1, data)
         except BrokenPipeError:

@@ -12,6 +12,7 @@ from tests.recordings.test_recordings import make_run
 from tests.support.plans import plan_for
 from toolkit.cli.sinks import Tap, open_outlet
 from toolkit.cli.status import open_status
+from toolkit.launch.outgoing import Outgoing
 from toolkit.launch.supervise import supervise
 from toolkit.recordings.write import Recorder
 from toolkit.remarks import Remarks
@@ -24,10 +25,12 @@ def main() -> None:
     plan = plan_for(*argv, deadline=float(deadline), asked=True)
     with tempfile.TemporaryDirectory() as folder:
         recorder = Recorder(Path(folder), make_run()) if keep == "keep" else None
-        status = open_status(plan.deadline, lambda _: Points(expected=4, attached=3))
-        outlet = open_outlet(Tap(recorder, Form.TEXT, Remarks()), status, as_json=False)
+        outgoing = Outgoing()
+        status = open_status(outgoing, plan.deadline, lambda _: Points(expected=4, attached=3))
+        outlet = open_outlet(Tap(recorder, Form.TEXT, Remarks()), outgoing, status, as_json=False)
         result = supervise(plan, outlet.sinks())
         outlet.finish(result)
+        outgoing.drain()
         stderr = (recorder.path / "stderr").read_bytes() if recorder else b""
     print(f"END {result.outcome} folded {outlet.folded} kept {len(stderr)}", file=sys.stderr)
 

@@ -13,9 +13,10 @@ import click
 import msgspec
 
 from toolkit.cli import narrate
-from toolkit.cli.events import GiveUp, OutputEvent, ResultEvent, never, raise_problem, write_all
+from toolkit.cli.events import OutputEvent, ResultEvent, raise_problem
 from toolkit.cli.places import own_paths
 from toolkit.errors import NoSuchRecording, NoSuchRun, StateError, ToolkitError
+from toolkit.launch.outgoing import GiveUp, write_all
 from toolkit.launch.register import Entry
 from toolkit.launch.stop import Launcher, find_run
 from toolkit.paths import SYSTEM_RUNS
@@ -133,7 +134,7 @@ class JsonShow:
                 self._emit(OutputEvent(stream=STREAMS[stream], text=text))
         self._emit(ResultEvent(result=result))
 
-    def _emit(self, event: OutputEvent | ResultEvent, give_up: GiveUp = never) -> str:
+    def _emit(self, event: OutputEvent | ResultEvent, give_up: GiveUp = lambda: False) -> str:
         return write_all(1, msgspec.json.encode(event) + b"\n", give_up)
 
 

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Iterable
 
 from toolkit.cli import render
-from toolkit.cli.events import GiveUp, never, write_all
 from toolkit.cli.sinks import Tap
+from toolkit.launch.outgoing import Outgoing
 from toolkit.launch.supervise import Sinks
 from toolkit.output.chart import Style
 from toolkit.output.frames import Frame, Histogram
 from toolkit.output.page import Page, join_lines
 from toolkit.output.parser import open_parser
-from toolkit.runs import Form, Outcome, Result
+from toolkit.runs import Form, Result
 
 WIDTH = 80  # columns, and
 HEIGHT = 48  # lines of all heat maps together, where no terminal says how large it is
@@ -45,8 +45,9 @@ class ChartOutlet:
 
     folded = 0
 
-    def __init__(self, tap: Tap, form: Form) -> None:
+    def __init__(self, tap: Tap, outgoing: Outgoing, form: Form) -> None:
         self._tap = tap
+        self._outgoing = outgoing
         self._page = Page(form)
         self._live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self._map: tuple[str, ...] = ()
@@ -58,43 +59,44 @@ class ChartOutlet:
             stdout=self._take_stdout,
             stderr=self._take_stderr,
             cost=self._tap.take_cost,
-            pause=lambda give_up: self._show(b"", self._tap.pause(), give_up),
+            pause=lambda: self._show(b"", self._tap.pause()),
             lost=self._tap.count_lost,
+            outgoing=self._outgoing,
         )
 
     def finish(self, result: Result) -> None:
         frames = self._tap.finish(result)
-        if result.outcome is Outcome.OUTPUT_CLOSED:
-            return
         drawn = self._draw(b"", frames)
         self._map = self._page.heat.draw(choose_style(), choose_height() if self._live else HEIGHT)
         if self._map and not (drawn.endswith(b"\n") if drawn else self._at_start):
             drawn += b"\n"
-        self._write(drawn, never, last=True)
+        self._write(drawn, last=True)
 
-    def _take_stdout(self, data: bytes, give_up: GiveUp) -> str:
-        return self._show(data, self._tap.take("O", data), give_up)
+    def _take_stdout(self, data: bytes) -> str:
+        return self._show(data, self._tap.take("O", data))
 
-    def _show(self, data: bytes, frames: tuple[Frame, ...], give_up: GiveUp) -> str:
+    def _show(self, data: bytes, frames: tuple[Frame, ...]) -> str:
         drawn = self._draw(data, frames)
         if self._live and any(isinstance(frame, Histogram) for frame in frames):
             self._map = self._page.heat.draw(choose_style(), choose_height())
-        return self._write(drawn, give_up) if drawn else ""
+        return self._write(drawn) if drawn else ""
 
-    def _take_stderr(self, data: bytes, give_up: GiveUp) -> str:
+    def _take_stderr(self, data: bytes) -> str:
         self._tap.take("E", data)
-        return (self._write(b"", give_up, wipe=True) if self._shown else "") or write_all(2, data, give_up)
+        if self._shown:
+            self._write(b"", wipe=True)
+        return self._outgoing.put(2, data)
 
     def _draw(self, data: bytes, frames: Iterable[Frame]) -> bytes:
         return self._page.take(data, frames, choose_style())
 
-    def _write(self, drawn: bytes, give_up: GiveUp, *, wipe: bool = False, last: bool = False) -> str:
+    def _write(self, drawn: bytes, *, wipe: bool = False, last: bool = False) -> str:
         # To the start of the line first: a terminal shows ^C where the cursor stands.
         wiped = f"\r\x1b[{self._shown}A\x1b[J".encode() if self._shown else b""
         self._at_start = drawn.endswith(b"\n") if drawn else self._at_start
         lines = self._map if (self._live or last) and self._at_start and not wipe else ()
         self._shown = len(lines)
-        return write_all(1, wiped + drawn + join_lines(lines), give_up)
+        return self._outgoing.put(1, wiped + drawn + join_lines(lines))
 
 
 class Reader:

@@ -11,25 +11,24 @@ from collections.abc import Iterator
 
 import click
 
-from toolkit.cli.render import cut, format_bytes, format_duration, format_percent, printable, terminal_width
+from toolkit.cli.render import cut_middle, format_bytes, format_duration, format_percent, printable, terminal_width
 from toolkit.launch.plan import outlives_limit
 from toolkit.launch.policy import RISK_WORDS
 from toolkit.model import Risk, Status
 from toolkit.runs import NOBODY_READS, Cost, Enforcement, Form, Limits, Outcome, Plan, Result
 
 LOOKED_TWICE = 1.2  # seconds: by then the meter has looked often enough to have seen an attachment
+MOST_LINES = 60
 INDENT = " " * 9  # below "toolkit: "
-LONGEST_LINE = 2000  # of what we say: a name that is not ours may have any length
 PLAN_INDENT = 11  # columns of the words of `describe_plan`
 
 
 def say(text: str, fix: str = "") -> None:
     """A sentence of ours on stderr and what to do about it, wrapped on a terminal; that nobody reads is no failure.
 
-    Names in it may be anybody's: they neither command the terminal nor flood it.
+    Names and arguments that it tells may be of any length and hold anything.
     """
-    said = (*f"toolkit: {text}".splitlines(), *(f"{INDENT}{fix}".splitlines() if fix else ()))
-    lines = [cut(printable(line), LONGEST_LINE) for line in said]
+    lines = [*_bound(f"toolkit: {text}"), *(_bound(f"{INDENT}{fix}") if fix else ())]
     width = terminal_width(sys.stderr)
     if width:
         fill = functools.partial(
@@ -44,6 +43,14 @@ def say(text: str, fix: str = "") -> None:
         click.echo("\n".join(lines), err=True)
     except OSError:
         return
+
+
+def _bound(text: str) -> list[str]:
+    """The lines of a text as a terminal can show them: not too many, not too long, without control characters."""
+    lines = text.split("\n", MOST_LINES)
+    if len(lines) > MOST_LINES:
+        lines[-1] = f"{INDENT}… {lines[-1].count(chr(10)) + 1:,} more lines"
+    return [cut_middle(printable(line)) for line in lines]
 
 
 def warn(text: str) -> None:
@@ -96,7 +103,7 @@ def must_be_said(result: Result) -> bool:
 def describe_end(result: Result) -> str:
     """How it ended, what it printed and what it cost."""
     parts = [
-        f"{_outcome(result)} after {format_duration(result.seconds)}",
+        describe_outcome(result),
         describe_cost(result.cost, result.seconds),
     ]
     if result.cost.cpu and result.seconds:
@@ -104,6 +111,11 @@ def describe_end(result: Result) -> str:
     if result.peak_memory:
         parts.append(f"{format_bytes(result.peak_memory)} of memory")
     return "; ".join(parts)
+
+
+def describe_outcome(result: Result) -> str:
+    """How it ended, and after what time."""
+    return f"{_outcome(result)} after {format_duration(result.seconds)}"
 
 
 def _outcome(result: Result) -> str:

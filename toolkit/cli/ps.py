@@ -70,13 +70,14 @@ def read_last_cost(entry: Entry) -> Cost | None:
 
 
 def _format(rows: tuple[Row, ...]) -> Iterator[str]:
-    width, now = render.terminal_width(), time.time()
+    width, now = render.terminal_width(), time.monotonic()
     names = max(len(one.run.id) for one in rows)
     users = max(4, *(len(one.run.user) for one in rows))
     yield f"{'RUN':<{names}}  {'USER':<{users}}  {'SINCE':>8}  {'LEFT':>8}  {'BPF':>7}  VARIANT"
     for one in rows:
         run = one.run
-        since, left = render.format_age(now - run.started), render.format_age(run.ends - now)
+        passed = now - run.began
+        since, left = render.format_age(passed), render.format_age(run.ends - run.started - passed)
         marks = " ".join(filter(None, (run.arguments, "(detached)" if run.detached else "")))
         line = (
             f"{run.id:<{names}}  {render.printable(run.user):<{users}}  {since:>8}  {left:>8}  {_share(one.cost):>7}  "

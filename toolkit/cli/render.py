@@ -13,6 +13,7 @@ from toolkit.errors import StateError
 from toolkit.model import Status, Verdict
 
 SHAPE = 1  # of every --json document; docs/json.md says what is in them
+LONGEST_SENTENCE = 1000  # characters: what is longer tells of a name or an argument that nobody meant
 COPIED = ("command", "file", "folder", "sha256")
 
 COLOURS = {Status.RUNS: "green", Status.PARTIAL: "yellow", Status.UNKNOWN: "yellow", Status.BLOCKED: "red"}
@@ -61,6 +62,14 @@ def printable(text: str) -> str:
 def cut(text: str, width: int) -> str:
     """Text in at most `width` columns; what is cut shows as an ellipsis."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def cut_middle(text: str, most: int = LONGEST_SENTENCE) -> str:
+    """Text of about so many characters at most: of a longer one both ends, and how much is left out between."""
+    if len(text) <= most:
+        return text
+    last = most // 4
+    return f"{text[: most - last]} … {len(text) - most:,} characters … {text[-last:]}"
 
 
 def print_lines(lines: Iterable[str]) -> None:

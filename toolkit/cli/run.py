@@ -120,7 +120,7 @@ def check_outlet(*, chart: bool, as_json: bool) -> None:
 @click.option(
     "--record/--no-record", default=None, help="Keep what it prints; the default, except for sensitive tools."
 )
-@click.option("--detach", is_flag=True, help="Say the run's name once it is on, and let it go on alone (see attach).")
+@click.option("--detach", is_flag=True, help="Say the run's name once it is at work, and let it go on alone.")
 @click.option("--dry-run", "-n", is_flag=True, help="Print the whole decision and start nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing of our own unless something is wrong.")
 @click.option("--chart", is_flag=True, help="Draw its histograms with percentiles, and a heat map of all intervals.")

@@ -12,6 +12,8 @@ import tty
 from collections.abc import Sequence
 from types import FrameType
 
+from toolkit.launch.outgoing import Outgoing
+
 ENTER = "\x1b[?1049h\x1b[?25l"  # the other screen, no cursor
 LEAVE = "\x1b[?25h\x1b[?1049l"
 HOME = "\x1b[H"
@@ -25,10 +27,12 @@ class Screen:
     """Enter it as a context; `draw` lines, and `wait` for time to pass or somebody to end it."""
 
     def __init__(self) -> None:
+        self._outgoing = Outgoing()
         self._before: list[int | list[bytes | int]] | None = None
         self._handlers: dict[int, signal._HANDLER] = {}
         self._woken, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._ended = False
+        self._asked_to_stop = False
 
     def __enter__(self) -> Screen:
         with contextlib.suppress(termios.error):
@@ -42,6 +46,7 @@ class Screen:
         self._give_back()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+        self._outgoing.close()
         os.close(self._woken)
         os.close(self._wake)
 
@@ -56,26 +61,37 @@ class Screen:
         return self._measure().lines
 
     def draw(self, lines: Sequence[str]) -> None:
-        """Show these lines and nothing else; each has to fit its width."""
+        """Show these lines and nothing else; each has to fit its width. A terminal that stands still gets the next."""
+        if self._outgoing.waiting:
+            return
         shown = f"{CLEAR_LINE}\r\n".join(lines[: self.rows])
         self._write(f"{HOME}{shown}{CLEAR_LINE}{CLEAR_BELOW}")
 
     def wait(self, seconds: float) -> bool:
         """Wait so long, or until the size changes or somebody ends it: whether they did."""
         reading = [self._woken, *([0] if self._before is not None else [])]
-        ready, _, _ = select.select(reading, [], [], seconds)
+        ready, free, _ = select.select(reading, self._outgoing.blocked, [], seconds)
+        if free:
+            self._push()
         if self._woken in ready:
             os.read(self._woken, 4096)
+        if self._asked_to_stop:
+            self._stop()
         if 0 in ready:
             keys = os.read(0, 64)
             self._ended = self._ended or not keys or any(key in QUIT for key in keys)
         return self._ended
 
+    def _stop(self) -> None:
+        self._asked_to_stop = False
+        self._give_back()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._take()  # somebody let us go on
+
     def _catch(self, number: int, _: FrameType | None) -> None:
+        # It runs between any two instructions, also of a write: so it writes nothing itself.
         if number == signal.SIGTSTP:
-            self._give_back()
-            os.kill(os.getpid(), signal.SIGSTOP)
-            self._take()  # somebody let us go on
+            self._asked_to_stop = True
         elif number != signal.SIGWINCH:
             self._ended = True
         with contextlib.suppress(BlockingIOError):
@@ -88,6 +104,7 @@ class Screen:
 
     def _give_back(self) -> None:
         self._write(LEAVE)
+        self._outgoing.drain(give_up=lambda: True)
         if self._before is not None:
             with contextlib.suppress(termios.error):  # the terminal is gone
                 termios.tcsetattr(0, termios.TCSANOW, self._before)
@@ -99,11 +116,11 @@ class Screen:
         return UNKNOWN_SIZE
 
     def _write(self, text: str) -> None:
-        try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        except OSError:
-            self._ended = True
+        self._outgoing.put(1, text.encode(sys.stdout.encoding, "replace"))
+        self._push()
+
+    def _push(self) -> None:
+        self._ended = bool(self._outgoing.push()) or self._ended
 
 
 def open_screen() -> Screen | None:

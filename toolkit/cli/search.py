@@ -17,8 +17,6 @@ from toolkit.cli.session import Session, open_session
 from toolkit.errors import StateError
 from toolkit.model import Basis, Status, Value
 
-SHOWN = 200  # of what was looked for, where nothing was found
-
 
 class Result(Value, frozen=True, omit_defaults=False):
     """One tool that fits."""
@@ -64,7 +62,7 @@ def command(words: tuple[str, ...], limit: int, as_json: bool) -> int:
     elif results:
         render.print_lines(_format(results))
     else:
-        click.echo(f"Nothing speaks of {render.cut(repr(text), SHOWN)}. `toolkit list` shows every tool.", err=True)
+        click.echo(f"Nothing speaks of {render.cut_middle(repr(text))}. `toolkit list` shows every tool.", err=True)
     return 0 if results else 1
 
 

@@ -8,8 +8,9 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from toolkit.cli.events import FrameEvent, GiveUp, OutputEvent, ResultEvent, emit, never, write_all
-from toolkit.cli.status import Status, can_write
+from toolkit.cli.events import FrameEvent, OutputEvent, ResultEvent, emit
+from toolkit.cli.status import Status
+from toolkit.launch.outgoing import Outgoing
 from toolkit.launch.supervise import Sinks
 from toolkit.output.frames import Frame, Lost
 from toolkit.output.pace import Pace
@@ -38,9 +39,9 @@ class Outlet(Protocol):
         ...
 
 
-def open_outlet(tap: Tap, status: Status | None, *, as_json: bool) -> Outlet:
+def open_outlet(tap: Tap, outgoing: Outgoing, status: Status | None, *, as_json: bool) -> Outlet:
     """The outlet that was asked for; what a status line stands below is for people, and may be folded."""
-    return JsonOutlet(tap) if as_json else PlainOutlet(tap, status, open_folder(tap.recorder))
+    return JsonOutlet(tap, outgoing) if as_json else PlainOutlet(tap, outgoing, status, open_folder(tap.recorder))
 
 
 def open_folder(recorder: Recorder | None) -> Folder | None:
@@ -63,7 +64,7 @@ class Tap:
         # It takes 8 ms to load, for which the first words of a tool need not wait.
         from toolkit.output import parser
 
-        return parser.Stream(self._form, Pace(time.perf_counter))
+        return parser.Stream(self._form, Pace(time.monotonic, time.thread_time))
 
     def take(self, stream: str, data: bytes) -> tuple[Frame, ...]:
         """Bytes of stream O or E; gives the frames that they complete."""
@@ -115,18 +116,20 @@ class Tap:
 class PlainOutlet:
     """The tool's bytes, untouched; on a terminal with a line of ours below, and without the noise of compilers."""
 
-    def __init__(self, tap: Tap, status: Status | None, folder: Folder | None) -> None:
+    def __init__(self, tap: Tap, outgoing: Outgoing, status: Status | None, folder: Folder | None) -> None:
         self._tap = tap
+        self._outgoing = outgoing
         self._status = status
         self._folder = folder
         self.folded = 0
 
     def sinks(self) -> Sinks:
         return Sinks(
-            stdout=lambda data, give_up: self._pass(1, "O", data, give_up),
-            stderr=lambda data, give_up: self._pass(2, "E", data, give_up),
+            stdout=lambda data: self._pass(1, "O", data),
+            stderr=lambda data: self._pass(2, "E", data),
             cost=self._take_cost,
             lost=self._tap.count_lost,
+            outgoing=self._outgoing,
         )
 
     def finish(self, result: Result) -> None:
@@ -140,31 +143,28 @@ class PlainOutlet:
             rest += self._folder.folded
         else:
             self.folded = self._folder.lines
-        write_all(2, rest)
+        self._outgoing.put(2, rest)
 
-    def _pass(self, descriptor: int, stream: str, data: bytes, give_up: GiveUp) -> str:
+    def _pass(self, descriptor: int, stream: str, data: bytes) -> str:
         # Recorded first: what the person saw is always in the recording.
         self._tap.keep(stream, data)
         shown = self._folder.feed(data) if self._folder and stream == "E" else data
-        closed = self._write(descriptor, shown, give_up)
+        closed = self._write(descriptor, shown)
         self._tap.read(stream, data)
         return closed
 
     def _take_cost(self, cost: Cost) -> None:
         self._tap.take_cost(cost)
-        if self._folder and can_write(2):
-            self._write(2, self._folder.flush(), give_up=lambda: True)
+        if self._folder:
+            self._write(2, self._folder.flush())
         if self._status:
             self._status.draw(cost)
 
-    def _write(self, descriptor: int, data: bytes, give_up: GiveUp) -> str:
-        if not data:
-            return ""
-        if self._status is None:
-            return write_all(descriptor, data, give_up)
-        self._status.erase()
-        self._status.note(descriptor, data)
-        return write_all(descriptor, data, give_up)
+    def _write(self, descriptor: int, data: bytes) -> str:
+        if data and self._status:
+            self._status.erase()
+            self._status.note(descriptor, data)
+        return self._outgoing.put(descriptor, data)
 
 
 def _may_have_failed(result: Result) -> bool:
@@ -178,40 +178,40 @@ class JsonOutlet:
 
     folded = 0
 
-    def __init__(self, tap: Tap) -> None:
+    def __init__(self, tap: Tap, outgoing: Outgoing) -> None:
         self._tap = tap
+        self._outgoing = outgoing
         # A character may be cut in two by a read; only bytes that are no UTF-8 at all are replaced.
         kind = codecs.getincrementaldecoder("utf-8")
         self._decoders = {name: kind("replace") for name in ("stdout", "stderr")}
 
     def sinks(self) -> Sinks:
         return Sinks(
-            stdout=lambda data, give_up: self._pass("stdout", "O", data, give_up),
-            stderr=lambda data, give_up: self._pass("stderr", "E", data, give_up),
+            stdout=lambda data: self._pass("stdout", "O", data),
+            stderr=lambda data: self._pass("stderr", "E", data),
             cost=self._tap.take_cost,
-            pause=lambda give_up: _emit_frames(self._tap.pause(), give_up),
+            pause=lambda: self._emit_frames(self._tap.pause()),
             lost=self._tap.count_lost,
+            outgoing=self._outgoing,
         )
 
     def finish(self, result: Result) -> None:
         frames = self._tap.finish(result)
-        if result.outcome is Outcome.OUTPUT_CLOSED:
-            return
         for name, decoder in self._decoders.items():
             text = decoder.decode(b"", final=True)
             if text:
-                emit(OutputEvent(stream=name, text=text), never)
-        _emit_frames(frames, never)
-        emit(ResultEvent(result=result), never)
+                emit(self._outgoing, OutputEvent(stream=name, text=text))
+        self._emit_frames(frames)
+        emit(self._outgoing, ResultEvent(result=result))
 
-    def _pass(self, name: str, stream: str, data: bytes, give_up: GiveUp) -> str:
+    def _pass(self, name: str, stream: str, data: bytes) -> str:
         self._tap.keep(stream, data)
         text = self._decoders[name].decode(data)
-        closed = emit(OutputEvent(stream=name, text=text), give_up) if text else ""
-        frames = self._tap.read(stream, data)
-        return closed or _emit_frames(frames, give_up)
+        if text:
+            emit(self._outgoing, OutputEvent(stream=name, text=text))
+        return self._emit_frames(self._tap.read(stream, data))
 
-
-def _emit_frames(frames: tuple[Frame, ...], give_up: GiveUp) -> str:
-    emitted = (emit(FrameEvent(frame=frame), give_up) for frame in frames)
-    return next(filter(None, emitted), "")
+    def _emit_frames(self, frames: tuple[Frame, ...]) -> str:
+        for frame in frames:
+            emit(self._outgoing, FrameEvent(frame=frame))
+        return self._outgoing.closed

@@ -54,17 +54,14 @@ def start_here(start: Start) -> int:
     """Run it to its end; gives the exit status."""
     with _admit(start) as name:
         recorder = _open_recorder(start, name) if start.record else None
-        if start.as_json:
-            from toolkit.cli.events import StartEvent, emit, never
-
-            kept_in = str(recorder.path) if recorder else ""
-            emit(StartEvent(shape=render.SHAPE, plan=start.plan, recording=kept_in), never)
         if not start.quiet:
             narrate.say(narrate.describe_start(start.plan))
         with keep(start.plan) as kept:
-            from toolkit.cli.course import follow  # here: while it is loaded the tool starts
+            from toolkit.cli.course import Course  # here: while it is loaded the tool starts
 
-            return follow(start, name, recorder, kept)
+            course = Course(start, name, recorder)
+            result = course.follow(kept)
+    return course.finish(result)  # its slot is free by now, however long somebody reads
 
 
 def start_detached(start: Start) -> int:
@@ -88,7 +85,9 @@ def start_detached(start: Start) -> int:
         render.print_json(Detached(shape=render.SHAPE, run=told.run, recording=folder))
     else:
         click.echo(told.run)
-    if not start.quiet:
+    if not start.quiet and told.over:
+        narrate.say(f"it has ended already: toolkit recordings show {told.run}")
+    elif not start.quiet:
         narrate.say(f"it is on: toolkit attach {told.run}, toolkit stop {told.run}, toolkit ps")
     return 0
 
@@ -130,6 +129,7 @@ def _describe_entry(start: Start, name: str) -> Entry:
         grace=plan.limits.grace,
         recording=str(start.session.paths.recordings / name) if start.record else "",
         detached=start.detached,
+        began=round(time.monotonic(), 3),
     )
 
 

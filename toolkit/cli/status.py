@@ -7,13 +7,12 @@ the tool itself commands the screen, nor while another job has the terminal.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
 import sys
 from collections.abc import Callable
 
 from toolkit.cli import render
+from toolkit.launch.outgoing import Outgoing
 from toolkit.launch.window import Window
 from toolkit.runs import Cost
 from toolkit.trials import Points
@@ -29,7 +28,8 @@ EVERY = 0.9  # seconds, a little less than from one sample to the next; in the f
 class Status:
     """The line and what is known of the terminal that it stands on; `points` tells what of the tool is attached."""
 
-    def __init__(self, deadline: float, points: Callable[[Cost], Points]) -> None:
+    def __init__(self, outgoing: Outgoing, deadline: float, points: Callable[[Cost], Points]) -> None:
+        self._outgoing = outgoing
         self._deadline = deadline
         self._points = points
         self._window: Window[str] = Window()
@@ -43,7 +43,8 @@ class Status:
         """Give the row back, before something else is written."""
         if self._drawn:
             self._drawn = False
-            _write(ERASE)
+            if os.isatty(2):  # it may be gone, which is no reason to stop while the output goes elsewhere
+                self._outgoing.put(2, ERASE)
 
     def note(self, descriptor: int, data: bytes) -> None:
         """Take notice of what has been written to a descriptor."""
@@ -56,14 +57,17 @@ class Status:
     def draw(self, cost: Cost) -> None:
         """Show the line for this sample, where that disturbs nothing."""
         self._window.add(cost.time, {"ns": cost.run_ns, "events": cost.run_count, "cpu": cost.cpu})
-        if self._over or cost.time < self._due or not self._tail.endswith(b"\n") or not _is_ours():
+        if self._over or cost.time < self._due or not self._tail.endswith(b"\n"):
+            return
+        if self._outgoing.waiting or not _is_ours():  # a terminal that stands still (^S) gets one line when it goes on
             return
         self._due = cost.time + EVERY
         width = render.terminal_width(sys.stderr) or 80
         text = format_status(cost, self._window.rates(), self._points(cost), self._deadline, width - 1)
         if render.use_colour(sys.stderr):
             text = f"\x1b[2m{text}\x1b[0m"
-        self._drawn = _write(ERASE + text.encode())
+        self._outgoing.put(2, ERASE + text.encode())
+        self._drawn = True
 
     def finish(self) -> None:
         """The run is over: nothing of it stays."""
@@ -71,10 +75,10 @@ class Status:
         self._over = True
 
 
-def open_status(deadline: float, points: Callable[[Cost], Points]) -> Status | None:
+def open_status(outgoing: Outgoing, deadline: float, points: Callable[[Cost], Points]) -> Status | None:
     """A status line, where stderr is a terminal whose cursor can be moved."""
     wanted = sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
-    return Status(deadline, points) if wanted else None
+    return Status(outgoing, deadline, points) if wanted else None
 
 
 def format_status(cost: Cost, rates: dict[str, float], points: Points, deadline: float, width: int) -> str:
@@ -94,19 +98,6 @@ def format_status(cost: Cost, rates: dict[str, float], points: Points, deadline:
         if len(line) <= width:
             return line
     return ""
-
-
-def can_write(descriptor: int) -> bool:
-    """Whether something can be written without waiting: a terminal may be stopped (^S)."""
-    poller = select.poll()
-    poller.register(descriptor, select.POLLOUT)
-    return any(event & select.POLLOUT for _, event in poller.poll(0))
-
-
-def _write(data: bytes) -> bool:
-    with contextlib.suppress(OSError):
-        return can_write(2) and os.write(2, data) == len(data)
-    return False
 
 
 def _is_ours() -> bool:

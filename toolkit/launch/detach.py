@@ -1,6 +1,6 @@
 """Go on with a run in a process of its own, which neither the terminal nor the caller's end reaches.
 
-The caller waits for one line from it: the run's name once the tool has been started, or why it was not.
+The caller waits for one line from it: the run's name once the tool is at work, or why it is not.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ BUG = 70
 
 
 class Told(Value, frozen=True):
-    """What the process says: the run is on, or what came in the way."""
+    """What the process says: the run is on, or was until now; or what came in the way."""
 
     run: str = ""
+    over: bool = False
     what: str = ""
     fix: str = ""
     status: int = 0
@@ -44,8 +45,13 @@ def detach(work: Callable[[Tell], int]) -> Told:
         finally:
             os._exit(status)
     os.close(theirs)
-    with open(ours, "rb") as stream:
-        line = stream.readline()
+    try:
+        with open(ours, "rb") as stream:
+            line = stream.readline()
+    except KeyboardInterrupt:  # whoever has no patience has not got its name either
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGTERM)
+        raise
     try:
         return msgspec.json.decode(line, type=Told)
     except DAMAGED:

@@ -30,7 +30,7 @@ LONGEST = 1000  # characters of arguments
 
 
 class Entry(Value, frozen=True, omit_defaults=False):
-    """One run that is on. Times are seconds since 1970."""
+    """One run that is on. `started` and `ends` are seconds since 1970, by a clock that may be set meanwhile."""
 
     shape: int
     id: str  # also of its recording
@@ -44,6 +44,7 @@ class Entry(Value, frozen=True, omit_defaults=False):
     grace: float
     recording: str  # its folder; empty: it is not recorded
     detached: bool
+    began: float = 0.0  # seconds of CLOCK_MONOTONIC, as its deadline
 
 
 @contextmanager
@@ -135,7 +136,7 @@ def list_runs(folder: Path) -> tuple[Entry, ...]:
     except OSError as error:
         raise StateError(f"cannot read {folder}: {error.strerror}") from error
     found = (_read_living(folder / name) for name in names if name.endswith(SUFFIX) and not name.startswith("."))
-    return tuple(sorted((one for one in found if one is not None), key=lambda one: one.started))
+    return tuple(sorted((one for one in found if one is not None), key=lambda one: one.began))
 
 
 def is_on(folder: Path, entry: Entry) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import time
 from contextlib import suppress
@@ -13,6 +12,7 @@ from toolkit.errors import NoSuchRun
 from toolkit.launch.register import Entry, is_on, list_runs, list_strange
 
 SLACK = 15.0  # seconds beyond the grace in which the keeper's ladder comes to its end
+LOOK_EVERY = 0.05  # seconds
 INSIST = 0.3  # seconds between two signals of the same number, which are one when the first was not yet seen
 
 
@@ -69,14 +69,13 @@ class Launcher:
         return self.wait(self._entry.grace + SLACK)
 
     def wait(self, seconds: float) -> bool:
-        """Whether it ends within this time."""
-        if self._process >= 0:
-            return bool(select.select([self._process], [], [], seconds)[0])
+        """Whether the run is over within this time; its launcher may go on with what a slow reader has to read."""
         end = time.monotonic() + seconds
         while is_on(self._folder, self._entry):
-            if time.monotonic() >= end:
+            left = end - time.monotonic()
+            if left <= 0:
                 return False
-            time.sleep(min(0.1, seconds))
+            time.sleep(min(LOOK_EVERY, left))
         return True
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
 """Run a plan: start the keeper and the tool, pass output on as it comes, watch limits and cost, say how it ended.
 
-The launcher is one loop over a few descriptors: the tool's stdout and stderr, the keeper's events, and signals. It
-never waits for the tool in any other way, so every limit holds while the tool floods, sleeps or ignores signals. The
-deadline itself is kept by the keeper (launch/keeper.py), which also lives on when the launcher is stopped or killed.
+The launcher is one loop over a few descriptors: the tool's stdout and stderr, the keeper's events, signals, and
+whoever reads what we print. It never waits for the tool or for a reader in any other way, so every limit holds while
+the tool floods, sleeps or ignores signals, and while the terminal stands still. The deadline itself is kept by the
+keeper (launch/keeper.py), which also lives on when the launcher is stopped or killed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from toolkit.launch.budget import describe_excess
 from toolkit.launch.keeper import CAUGHT, Kept, keep, release_signals
 from toolkit.launch.ladder import Order
 from toolkit.launch.meter import Meter
+from toolkit.launch.outgoing import Outgoing
 from toolkit.launch.warden import bury_run
 from toolkit.launch.window import Window
 from toolkit.model import Value
@@ -34,6 +36,9 @@ CHUNK = 1 << 18
 REST = 0.001
 PLENTY = 4
 LAST_WORDS = 4 << 20  # bytes that it may still print after it reached its output cap: what is in the pipe, its maps
+# Bytes that may wait for a reader. The tool is read no further until some are taken, and has to wait as it would
+# without us; when it is stopped, there is room for its last words as well.
+MOST_WAITING = 16 << 20
 FIRST_SAMPLES = (0.1, 0.25, 0.5)  # seconds after start: short runs have a cost too
 SAMPLE_EVERY = 1.0
 RATED_EVERY = 0.1  # seconds between two looks at the rate of output
@@ -43,20 +48,20 @@ ESCALATION = (Order.STOP, Order.TERMINATE, Order.KILL)
 class Sinks(Value, frozen=True):
     """Where a run's output and samples go.
 
-    `stdout` and `stderr` return why they take no more, empty if they do. While they wait for a reader, they ask the
-    function that they get whether to give up. `enough` says after a sample of the cost whether the run has done what
-    it was for: it is then stopped as if its time were over. `pause` is called about once a second, with and for the
-    same as `stdout`: what waits for the next line of a tool that has none for now can be shown. `lost` tells how many
-    events the engine said it lost. `started` is called once the tool has been started.
+    `stdout` and `stderr` take all bytes at once and give why nobody reads them, empty while somebody may; they get
+    what comes after that, too. `enough` says after a sample of the cost whether the run has done what it was for: it is
+    then stopped as if its time were over. `pause` is called about once a second and gives the same as `stdout`: what
+    waits for the next line of a tool that has none for now can be shown. `lost` tells how many events the engine said
+    it lost. `outgoing` is what they print through, if they print; what waits in it is written while the run goes on.
     """
 
-    stdout: Callable[[bytes, Callable[[], bool]], str]
-    stderr: Callable[[bytes, Callable[[], bool]], str]
+    stdout: Callable[[bytes], str]
+    stderr: Callable[[bytes], str]
     cost: Callable[[Cost], None]
     enough: Callable[[Cost], bool] = lambda _: False
-    pause: Callable[[Callable[[], bool]], str] = lambda _: ""
+    pause: Callable[[], str] = lambda: ""
     lost: Callable[[], int] = lambda: 0
-    started: Callable[[], None] = lambda: None
+    outgoing: Outgoing | None = None
 
 
 def supervise(plan: Plan, sinks: Sinks) -> Result:
@@ -91,7 +96,6 @@ class Run:
         self._stopped_for: Outcome | None = None
         self._caught: int | None = None
         self._signals = 0
-        self._closed = False  # nobody reads the output any more
         self._metered = False  # the last figures have been read
         self._tool = 0  # its PID, which is also its process group
         self._detail = ""
@@ -102,6 +106,9 @@ class Run:
         self._ended = False
         self._cost = Cost()
         self._accounts: tuple[Account, ...] = ()
+        self._outgoing = sinks.outgoing or Outgoing()
+        self._blocked: tuple[int, ...] = ()  # its descriptors that are waited for
+        self._holding = False  # the tool is not read, because too much waits
         self._readers = {kept.stdout: "stdout", kept.stderr: "stderr", kept.events: "events"}
         self._read_at = 0.0  # seconds after the start
         self._plenty = min(fcntl.fcntl(kept.stdout, fcntl.F_GETPIPE_SZ) // PLENTY, CHUNK)
@@ -121,10 +128,33 @@ class Run:
     def loop(self) -> None:
         """Until the keeper says that the tool ended and all of its output has been read."""
         while self._readers and not (self._ended and self._drained()):
-            printed = sum(self._read(key.fd) for key, _ in self._selector.select(self._until_sample()))
+            ready = [key.fd for key, _ in self._selector.select(self._until_sample())]
+            if self._blocked and not set(ready).isdisjoint(self._blocked):
+                self._note_closed(self._outgoing.push())
+            printed = sum(map(self._read, ready))
             self._sample_when_due()
+            self._heed_reader()
             self._rest(printed)
         self._close_meter()
+
+    def _heed_reader(self) -> None:
+        """Wait for who reads our output while something waits there; while it is too much, read none of the tool's."""
+        blocked = self._outgoing.blocked
+        if blocked != self._blocked:
+            for descriptor in self._blocked:
+                self._selector.unregister(descriptor)
+            for descriptor in blocked:
+                self._selector.register(descriptor, selectors.EVENT_WRITE)
+            self._blocked = blocked
+        most = MOST_WAITING if self._stopped_for is None else MOST_WAITING + LAST_WORDS
+        holding = self._outgoing.waiting >= most and not self._ended
+        if holding != self._holding:
+            self._holding = holding
+            for descriptor in (one for one, name in self._readers.items() if name != "events"):
+                if holding:
+                    self._selector.unregister(descriptor)
+                else:
+                    self._selector.register(descriptor, selectors.EVENT_READ)
 
     def _rest(self, printed: int) -> None:
         """Let the pipe fill after so many bytes of output came."""
@@ -136,7 +166,8 @@ class Run:
 
     def _drained(self) -> bool:
         """Nothing is left to read now. Whoever still held the pipes is gone: the keeper has swept."""
-        return not any(self._readers[key.fd] != "events" for key, _ in self._selector.select(0))
+        ready = (self._readers.get(key.fd) for key, _ in self._selector.select(0))
+        return not any(name in self._bytes for name in ready)
 
     def _read(self, descriptor: int) -> int:
         """Take what is there; gives how many bytes of output it was."""
@@ -176,12 +207,11 @@ class Run:
         kept = data[: max(0, len(data) - over)]
         self._dropped += len(data) - len(kept)
         sink = self._sinks.stdout if name == "stdout" else self._sinks.stderr
-        if kept and not self._closed:
-            self._note_closed(sink(kept, self._give_up))
+        if kept:
+            self._note_closed(sink(kept))
 
     def _note_closed(self, closed: str) -> None:
         if closed:
-            self._closed = True
             self.stop(Outcome.OUTPUT_CLOSED, closed)
 
     def _check_rate(self) -> None:
@@ -193,18 +223,6 @@ class Run:
         self._printed.add(self._rated, self._bytes)
         if self._printed.full and sum(self._printed.rates().values()) > most:
             self.stop(Outcome.LIMIT, f"it printed more than {most / 1024:g} KiB a second", "output_rate")
-
-    def _give_up(self) -> bool:
-        """Whether to wait no longer for a reader: after a signal once the tool has ended, or after two.
-
-        In the meantime the meter must not hold the tool's programs: they are read for the last time when it ends.
-        """
-        for key, _ in self._selector.select(0):
-            if self._readers.get(key.fd) == "events":
-                self._read(key.fd)
-        if self._ended:
-            self._close_meter()
-        return self._signals >= (1 if self._ended else 2)
 
     def _close_meter(self) -> None:
         if not self._metered:
@@ -223,7 +241,6 @@ class Run:
                 self._unheld = rest
             elif word == "started":
                 self._tool = int(rest)
-                self._sinks.started()
             elif word == "ended":
                 self._tool_status, self._ended = int(rest), True
             elif word == "left":
@@ -294,8 +311,7 @@ class Run:
         self._sample()
         if not self._metered and self._sinks.enough(self._cost):
             self.stop(Outcome.DURATION, "")
-        if not self._closed:
-            self._note_closed(self._sinks.pause(self._give_up))
+        self._note_closed(self._sinks.pause())
         self._check_cost()
         self._samples += 1
         while self._due() < self._seconds():  # after a pause, such as ^Z, no burst of samples
@@ -359,9 +375,10 @@ def exit_status(outcome: Outcome, tool_status: int | None, caught: int | None) -
 
 @contextmanager
 def _catch_signals(run: Run) -> Iterator[None]:
-    """Hand SIGINT, SIGTERM and SIGHUP to the run while it goes on.
+    """Hand SIGINT, SIGTERM and SIGHUP to the run while it goes on; what comes later waits until `keep` is left.
 
-    SIGHUP that the caller ignores (nohup) stays ignored; so does SIGINT of a background job.
+    So a second ^C does not come between the end of a run and its result. SIGHUP that the caller ignores (nohup) stays
+    ignored; so does SIGINT of a background job.
     """
     before = {}
     for number in CAUGHT:
@@ -371,5 +388,6 @@ def _catch_signals(run: Run) -> Iterator[None]:
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -67,7 +67,7 @@ class Ends:
     first: bytes = b""
     last: bytes = b""
 
-    def take(self, data: bytes, _: Callable[[], bool]) -> str:
+    def take(self, data: bytes) -> str:
         """Keep what is at either end."""
         room = KEPT - len(self.first)
         self.first += data[:room]

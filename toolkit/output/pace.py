@@ -17,11 +17,16 @@ RESUME = 0.02  # seconds that must be saved before it reads again: a few long ru
 
 
 class Pace:
-    """Counts the time that reading takes, by a clock in seconds that only goes up."""
+    """Holds the CPU that reading takes against the time that passes: two clocks in seconds, which only go up.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    On a busy machine reading takes longer, and no more CPU: it is then no reason to read less.
+    """
+
+    def __init__(self, clock: Callable[[], float], used: Callable[[], float]) -> None:
         self._clock = clock
+        self._used = used
         self._last = clock()
+        self._begun = 0.0  # of CPU
         self._saved = SAVED
         self._behind = False  # nothing is read until enough is saved
 
@@ -31,10 +36,9 @@ class Pace:
         self._saved = min(self._saved + (now - self._last) * SHARE, SAVED)
         self._last = now
         self._behind = self._saved < RESUME if self._behind else self._saved <= 0
+        self._begun = self._used()
         return not self._behind
 
     def end(self) -> None:
-        """Reading has taken the time since `begin`."""
-        now = self._clock()
-        self._saved -= now - self._last
-        self._last = now
+        """Reading has taken the CPU that was used since `begin`."""
+        self._saved -= self._used() - self._begun

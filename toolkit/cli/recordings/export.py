@@ -13,11 +13,12 @@ from pathlib import Path
 
 import click
 
-from toolkit.cli.events import raise_problem, write_all
+from toolkit.cli.events import raise_problem
 from toolkit.cli.files import NAMED
 from toolkit.cli.numbers import Number
 from toolkit.cli.places import own_paths
 from toolkit.errors import StateError, UsageError
+from toolkit.launch.outgoing import write_all
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import find_recording
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from toolkit.cli.events import raise_problem, write_all
+from toolkit.cli.events import raise_problem
 from toolkit.cli.numbers import Amount
 from toolkit.cli.places import own_paths
+from toolkit.launch.outgoing import write_all
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import find_recording
 from toolkit.recordings.replay import Step, read_pieces, shorten_pause

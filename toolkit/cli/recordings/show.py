@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from toolkit.cli import narrate, render
-from toolkit.cli.events import raise_problem, write_all
+from toolkit.cli.events import raise_problem
 from toolkit.cli.places import own_paths
 from toolkit.errors import StateError
+from toolkit.launch.outgoing import write_all
 from toolkit.recordings.files import open_file, open_folder
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import find_recording
