@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from toolkit.output.compare import Seconds, compare
 from toolkit.output.comparison import Comparison
-from toolkit.output.digest import Digest, Room
+from toolkit.output.digest import Digest
 from toolkit.output.frames import Frame, Histogram, Lost, Slot, Stack, Stacks, Table, Text, Values
+from toolkit.output.gather import Room, gather
 from toolkit.output.roles import Role, find_roles
 
 SAME = Seconds(10.0, 10.0)
@@ -39,10 +40,10 @@ def make_values(**values: str) -> Values:
 def hold(before: Sequence[Frame], after: Sequence[Frame], seconds: Seconds = SAME) -> Comparison:
     old = Digest()
     for frame in before:
-        old.add(frame)
+        gather(frame, old)
     new = Digest(old.roles)
     for frame in after:
-        new.add(frame)
+        gather(frame, new)
     return compare(old, new, seconds)
 
 

@@ -12,7 +12,7 @@ import itertools
 import re
 from typing import NamedTuple
 
-from toolkit.output.units import read_column_unit
+from toolkit.output.units import read_column_units
 
 LONGEST_HEADER = 512  # characters
 MOST_COLUMNS = 64
@@ -139,8 +139,7 @@ class Columns:
             at for at, span in enumerate(spans[:-1]) if span.text in SEPARATORS and cells[at] == span.text
         )
         self.names = self._drop(tuple(span.text for span in spans))
-        units = tuple(read_column_unit(name) for name in self.names)
-        self.units = units if any(units) else ()
+        self.units = read_column_units(self.names)
         known = [at for at, span in enumerate(spans) if span.text in NUMERIC]
         seen = [at for at in range(len(spans)) if cells[at][-1:].isalnum() and _is_number(cells[at])]
         self._numeric = tuple(sorted({*known, *seen}))

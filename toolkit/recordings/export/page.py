@@ -15,8 +15,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from toolkit.output.digest import Room, StackPath
-from toolkit.output.frames import Frame, Histogram, Lost, Stacks, Table, Text, Values
+from toolkit.output.frames import Histogram, Stacks, Table, Values
+from toolkit.output.gather import Name, Room, Shape, StackCounts, count_stacks, gather
 from toolkit.output.heat import Series
 from toolkit.output.html.bars import draw_series
 from toolkit.output.html.curves import Costs, draw_costs
@@ -48,36 +48,21 @@ SHOWN = {"stdout": 256 << 10, "stderr": 64 << 10}  # bytes of what was printed
 
 
 class Contents:
-    """What the page shows of a run's frames, as much as fits."""
+    """What the page shows of a run's frames, as much as fits: a `Gathering`."""
 
     def __init__(self) -> None:
-        self.series: dict[tuple[str, str], Series] = {}
-        self.intervals: dict[tuple[str, str], int] = {}
-        self.sheets: dict[tuple[str, tuple[str, ...]], Sheet] = {}
-        self.stacks: dict[tuple[str, str], dict[StackPath, list[int]]] = {}
+        self.series: dict[Name, Series] = {}
+        self.intervals: dict[Name, int] = {}
+        self.sheets: dict[Shape, Sheet] = {}
+        self.stacks: dict[Name, StackCounts] = {}
         self.values: dict[str, str] = {}
         self.lost = 0
         self.left_out = 0
         self._cells = MOST_CELLS
         self._room = Room(MOST_STACKS)
 
-    def add(self, frame: Frame) -> None:
-        """Take the next frame."""
-        match frame:
-            case Histogram():
-                self._add_histogram(frame)
-            case Table():
-                self._add_table(frame)
-            case Stacks():
-                self._add_stacks(frame)
-            case Values():
-                self._add_values(frame)
-            case Lost():
-                self.lost += frame.count
-            case Text():
-                return
-
-    def _add_histogram(self, frame: Histogram) -> None:
+    def add_histogram(self, frame: Histogram) -> None:
+        """Its title gets one more interval."""
         name = (frame.title, frame.unit)
         if name not in self.series and len(self.series) >= MOST_SERIES:
             self.left_out += 1
@@ -86,7 +71,8 @@ class Contents:
         self.intervals[name] = interval + 1
         self.series.setdefault(name, Series()).add(interval, frame)
 
-    def _add_table(self, frame: Table) -> None:
+    def add_table(self, frame: Table) -> None:
+        """Its rows go below those of the same title and columns."""
         shape = (frame.title, frame.columns)
         if shape not in self.sheets and len(self.sheets) >= MOST_SHEETS:
             self.left_out += 1
@@ -96,16 +82,12 @@ class Contents:
             self._cells -= len(row)
             sheet.add(frame.time, row, keep=self._cells >= 0)
 
-    def _add_stacks(self, frame: Stacks) -> None:
-        known: dict[StackPath, list[int]] | None = self._room.find(self.stacks, (frame.title, frame.unit), dict)
-        if known is None:
-            return
-        for stack in frame.stacks:
-            count = self._room.find(known, StackPath(stack.key, stack.frames), lambda: [0])
-            if count:
-                count[0] += stack.count
+    def add_stacks(self, frame: Stacks) -> None:
+        """Add them to those of the same path."""
+        count_stacks(frame, self.stacks, self._room, name_key=str)
 
-    def _add_values(self, frame: Values) -> None:
+    def add_values(self, frame: Values) -> None:
+        """The last one of each name stays."""
         for name, value in frame.pairs:
             key = f"{frame.title} {name}".strip()
             if key in self.values or len(self.values) < MOST_VALUES:
@@ -123,7 +105,7 @@ def export(recording: Recording) -> Iterator[bytes]:
     """The page, part by part. Raises StateError."""
     contents, costs = Contents(), Costs()
     for _, frame in read_frames(recording):
-        contents.add(frame)
+        gather(frame, contents)
     for sample in read_costs(recording):
         costs.add(sample)
     parts = (
