@@ -30,7 +30,7 @@ def follow(start: Start, name: str, recorder: Recorder | None, kept: Kept) -> in
     """Show a run that has been started, to its end; gives the exit status."""
     meter, plan = Meter(), start.plan
     points = count_attached(start.session.facts, plan.choice.variant)
-    remarks = Remarks(read_map_keys(plan))
+    remarks = Remarks(read_map_keys(plan), plan.form)
     # Where a heat map is drawn there is no room for a line.
     status = None if start.quiet or start.chart else open_status(plan.deadline, points)
     outlet = _open_outlet(Tap(recorder, plan.form, remarks), start, status)
