@@ -118,6 +118,12 @@ def test_csv_has_a_row_for_each_slot_and_each_table_its_columns(tmp_path: Path) 
         list(rows.export(record(tmp_path, b"words\n", id="20261124T100000Z-x-1")))
 
 
+def test_a_cell_of_csv_is_one_line_without_commands(tmp_path: Path) -> None:
+    evil = {"type": "map", "data": {"@n": {"a\nb": 1, "\x1b[2J": 2, "plain": 3}}}
+    shown = export("csv", record_json(tmp_path, evil)).decode()
+    assert [row["key"] for row in csv.DictReader(io.StringIO(shown))] == ["a?b", "?[2J", "plain"]
+
+
 def test_columns_of_the_same_name_stay_apart(tmp_path: Path) -> None:
     assert rows._name_columns(("PID", "time", "PID", "PID.2", "PID")) == ("PID", "time.2", "PID.2", "PID.2'", "PID.3")
 

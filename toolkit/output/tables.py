@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from toolkit.output.block import Above, Head, Lines, Opened, Place, Rows, decode
-from toolkit.output.columns import HEADER_WORD, LONGEST_HEADER, Columns, find_words, is_strong, is_weak, join_header
+from toolkit.output.columns import LONGEST_HEADER, Columns, find_names, is_strong, is_weak, join_header
 from toolkit.output.frames import Table
 from toolkit.output.marks import ROW_TIME, read_title
 from toolkit.output.units import read_column_units
@@ -46,14 +46,14 @@ class TableBlock:
         keep = self._rows.waiting.append
         index = at
         for index in range(at, len(lines)):
-            text = decode(lines[index])
+            text = str(lines[index], "utf-8", "replace")
             cells = text.split()
             if not cells or cells[0] in stoppers:
                 break
             if len(cells) == width and plain and (key < 0 or cells[key].isdigit()):
                 keep(tuple(cells))
                 continue
-            row = columns.read(text)
+            row = columns.read(text.rstrip("\r"))
             if row is None:
                 break
             keep(row)
@@ -64,14 +64,14 @@ class TableBlock:
 
     def learn(self) -> Columns:
         """The columns, as far as they are known."""
-        return self.columns or Columns(find_words(self._header, HEADER_WORD), "")
+        return self.columns or Columns(find_names(self._header), "")
 
     def _settle(self, row: str) -> Columns | None:
         """The columns as the first row shows them, if it is one."""
         words = row.split()
         if not words or words[0] in STOPPERS or is_strong(row):
             return None
-        columns = Columns(find_words(self._header, HEADER_WORD), row)
+        columns = Columns(find_names(self._header), row)
         return columns if columns.read(row) is not None else None
 
     def hand_on(self, place: Place, *, over: bool) -> Table | None:
