@@ -96,6 +96,11 @@ class Contents:
                 self.left_out += 1
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing was understood as data."""
+        return not (self.series or self.sheets or self.stacks or self.values)
+
+    @property
     def missing(self) -> int:
         """How many things are not on the page."""
         return self.left_out + self._room.left_out
@@ -108,17 +113,18 @@ def export(recording: Recording) -> Iterator[bytes]:
         gather(frame, contents)
     for sample in read_costs(recording):
         costs.add(sample)
+    stdout = _read_stdout(recording)
     parts = (
         _draw_head(recording),
-        _draw_doubts(recording, contents),
+        _draw_doubts(recording, contents, stdout),
         *(draw_series(name[0], one, contents.intervals[name]) for name, one in contents.series.items()),
         *(draw_flames(title, unit, stacks) for (title, unit), stacks in contents.stacks.items()),
         *(draw_sheet(sheet) for sheet in contents.sheets.values()),
         _draw_values(contents),
         draw_costs(costs.samples),
         _draw_facts(recording),
-        _draw_text("What it printed", _read_stdout(recording)),
-        _draw_text("On stderr", _read_stderr(recording)),
+        _draw_text("What it printed", stdout, shown=contents.empty),
+        _draw_text("On stderr", _read_stderr(recording), shown=not stdout.text.strip()),
     )
     return _assemble(f"{recording.run.tool} {shlex.join(recording.run.arguments)}".rstrip(), parts, recording)
 
@@ -160,15 +166,18 @@ def _describe_end(recording: Recording) -> str:
     if result is None:
         return "it is still running" if recording.running else "its launcher died"
     status = f", status {result.tool_status}" if result.tool_status else ""
-    return f"{ENDINGS[result.outcome]}{status}{': ' + result.detail if result.detail else ''}"
+    return f"{ENDINGS[result.outcome]}{status}"
 
 
-def _draw_doubts(recording: Recording, contents: Contents) -> str:
+def _draw_doubts(recording: Recording, contents: Contents, stdout: Beginning) -> str:
     """What should be known before anything below is believed."""
-    doubts = [reason.text for reason in recording.run.verdict.reasons]
+    result = recording.result
+    doubts = [f"{ENDINGS[result.outcome]}: {result.detail}"] if result and result.detail else []
+    doubts += [] if stdout.text.strip() else ["it printed nothing"]
+    doubts += [reason.text for reason in recording.run.verdict.reasons]
     doubts += [recording.problem] if recording.problem else []
-    if recording.result and recording.result.dropped_bytes:
-        doubts.append(f"{recording.result.dropped_bytes:,} bytes of its output were dropped")
+    if result and result.dropped_bytes:
+        doubts.append(f"{result.dropped_bytes:,} bytes of its output were dropped")
     if contents.lost:
         doubts.append(f"{contents.lost:,} events were lost: what was counted is too little")
     if contents.missing:
@@ -260,9 +269,10 @@ def _take(pieces: Iterator[str], size: int) -> Beginning:
     return Beginning("".join(taken), size, left < 0)
 
 
-def _draw_text(title: str, beginning: Beginning) -> str:
+def _draw_text(title: str, beginning: Beginning, *, shown: bool) -> str:
     if not beginning.text.strip():
         return ""
     note = f"The first {beginning.size >> 10} KiB; the recording has all of it." if beginning.more else ""
     pre = tag("pre", escape(beginning.text), tabindex="0")
-    return section(title, tag("details", tag("summary", "Show") + pre), note=note)
+    opened = {"open": ""} if shown else {}
+    return section(title, tag("details", tag("summary", "Show") + pre, **opened), note=note)
