@@ -74,24 +74,30 @@ class State(StrEnum):
     FAILED = "failed"
     RUNNING = "running"
     CRASHED = "crashed"  # its launcher died
+    UNKNOWN = "unknown"  # it ended, but how cannot be read
 
 
 class Recording(Value, frozen=True, omit_defaults=False):
-    """One recording as it is read back; `result` is None while the run goes on, and when its launcher died."""
+    """One recording as it is read back.
+
+    `result` is None while the run goes on, when its launcher died, and when it cannot be read, as `problem` says then.
+    """
 
     path: str
     run: RunRecord
     result: Result | None
     running: bool = False
     tags: tuple[str, ...] = ()
-    problem: str = ""  # why it is not complete
+    problem: str = ""  # why it is not complete, or its result cannot be read
 
     @property
     def state(self) -> State:
         """What it is in one word."""
         if self.result is not None:
             return State(self.result.outcome)
-        return State.RUNNING if self.running else State.CRASHED
+        if self.running:
+            return State.RUNNING
+        return State.UNKNOWN if self.problem else State.CRASHED
 
 
 class Query(Value, frozen=True):

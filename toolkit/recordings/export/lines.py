@@ -49,7 +49,7 @@ class CostEvent(Value, frozen=True, tag_field="event", tag="cost", omit_defaults
 
 
 class ResultEvent(Value, frozen=True, tag_field="event", tag="result", omit_defaults=False):
-    """The last line; null: the run goes on, or its launcher died. `problem`: why the recording is not complete."""
+    """The last line; null: the run goes on, its launcher died, or `problem` says why it is not known."""
 
     result: Result | None
     problem: str

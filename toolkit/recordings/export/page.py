@@ -26,6 +26,7 @@ from toolkit.output.html.tables import Sheet, draw_sheet
 from toolkit.output.plain import Plain
 from toolkit.recordings.content import measure_seconds, read_costs, read_frames
 from toolkit.recordings.export import text
+from toolkit.recordings.facts import describe_open_end
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.replay import read_pieces
 from toolkit.runs import Account, Outcome
@@ -164,7 +165,7 @@ def _draw_head(recording: Recording) -> str:
 def _describe_end(recording: Recording) -> str:
     result = recording.result
     if result is None:
-        return "it is still running" if recording.running else "its launcher died"
+        return describe_open_end(recording)
     status = f", status {result.tool_status}" if result.tool_status else ""
     return f"{ENDINGS[result.outcome]}{status}"
 
