@@ -47,6 +47,11 @@ def hold(before: Sequence[Frame], after: Sequence[Frame], seconds: Seconds = SAM
     return compare(old, new, seconds)
 
 
+def test_a_key_that_is_a_number_tells_rows_apart() -> None:
+    (table,) = hold([make_table("key value", "0 5", "257 9")], [make_table("key value", "0 5", "1 9")]).tables
+    assert (table.keys, table.added, table.gone) == (("key",), 1, 1)
+
+
 def test_intervals_add_up_and_a_shift_is_told_in_slots() -> None:
     before = [make_histogram(10, 20, 10), make_histogram(10, 20, 10)]
     (pair,) = hold(before, [make_histogram(0, 20, 40, 20)]).histograms

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from toolkit.output.block import Above, Lines, Opened, Place, decode
-from toolkit.output.frames import Histogram, Slot
+from toolkit.output.frames import OPEN_LOW, Histogram, Slot
 from toolkit.output.marks import read_title
 from toolkit.output.units import UNITS, read_unit
 
@@ -25,7 +25,6 @@ BRACKET_ROW = re.compile(
 )
 SINGLE_ROW = re.compile(r"\[(-?\d{1,20})([KMGTPE]?)\]\s+(\d{1,20}) \|[@ ]*\|\s*")
 SUFFIXES = " KMGTPE"
-OPEN_LOW = -(1 << 63)  # bpftrace's "(..., 0)" holds what is below its lowest slot
 
 DICTIONARY = "{'ts': "
 # Literals alone, so that reading it costs no more than its length; possessive, so that looking costs no more either.

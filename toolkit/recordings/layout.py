@@ -19,6 +19,7 @@ from toolkit.runs import Enforcement, Form, Limits, Result
 SHAPE = 1  # of run.json and result.json; raised when a field changes its meaning
 ID = re.compile(r"\d{8}T\d{6}Z-[\w.-]+", re.ASCII)  # what recordings.write.new_id makes
 TAG = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,63}", re.ASCII)
+STREAMS = {"O": "stdout", "E": "stderr"}  # a letter in `timing`, and the file of what came there
 MOST_TAGS = 32
 BEING_MADE = ".new-"  # before the name of one whose run.json is not complete
 BEING_REMOVED = ".gone-"

@@ -28,16 +28,11 @@ def list_recordings(folder: Path) -> Iterator[Recording]:
 
 def list_ids(folder: Path) -> tuple[str, ...]:
     """The names of the recordings, newest first; their names begin with the time. Raises StateError."""
-    return tuple(sorted(filter(ID.fullmatch, list_names(folder)), reverse=True))
-
-
-def list_names(folder: Path) -> tuple[str, ...]:
-    """All that is in a folder of recordings, in no order. Raises StateError."""
-    return tuple(map(os.fsdecode, list_raw_names(folder)))
+    return tuple(sorted(filter(ID.fullmatch, map(os.fsdecode, list_raw_names(folder))), reverse=True))
 
 
 def list_raw_names(folder: Path) -> list[bytes]:
-    """Like `list_names`, as bytes."""
+    """All that is in a folder of recordings, in no order. Raises StateError."""
     try:
         return os.listdir(os.fsencode(folder))
     except FileNotFoundError:

@@ -14,8 +14,7 @@ from itertools import islice
 
 from toolkit.errors import StateError
 from toolkit.output.chart import show_safely
-from toolkit.output.distribution import OPEN_LOW
-from toolkit.output.frames import Frame, Histogram, Lost, Stacks, Table, Text, Values
+from toolkit.output.frames import OPEN_LOW, Frame, Histogram, Lost, Stacks, Table, Text, Values
 from toolkit.recordings.content import read_frames
 from toolkit.recordings.export.folded import fold
 from toolkit.recordings.layout import Recording
