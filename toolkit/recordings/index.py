@@ -72,6 +72,21 @@ def find_ids(folder: Path, file: Path, query: Query, limit: int) -> tuple[str, .
         return _ask(_make(":memory:"), folder, query, limit)
 
 
+def find_damaged(file: Path) -> tuple[str, ...]:
+    """The folders that hold no recording that can be read, newest first, as the last question saw them."""
+    import sqlite3
+
+    try:
+        db = _open(file)
+        try:
+            found = db.execute("SELECT id FROM recordings WHERE state = ? ORDER BY id DESC", (DAMAGED,)).fetchall()
+        finally:
+            db.close()
+    except (sqlite3.Error, OSError):
+        return ()  # it cannot be written now, and another time tells
+    return tuple(name for (name,) in found)
+
+
 def forget_recording(file: Path, name: str) -> None:
     """Have a recording read anew by the next question: call it before its tags change."""
     import sqlite3
