@@ -46,7 +46,7 @@ def test_the_folder_for_metrics_is_a_path_or_off(tmp_path: Path, text: str, fold
         ("limits: {nice: 1.5}", "limits.nice: expected a whole number, got a number$"),
         ("limits: 5", "limits: expected a mapping, got a whole number$"),
         ("limits: {durtion: 5}", "limits: there is no `durtion`; there are `duration`, `grace`, "),
-        ("sources: {a: {url: x, str: y}}", "sources: there is no `str`$"),
+        ("sources: {a: {url: x, str: y}}", "sources.a: there is no `str`"),
         ("verify: maybe", "verify: expected true or false, got a text$"),
         ("limits:\n  duration: 30\n  durtion: 4\n", r"config.yaml:3: limits: .*durtion"),
         ("limits:\n  duration: soon\n", r"config.yaml:2: limits.duration: expected"),

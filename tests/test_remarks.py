@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.remarks import LONGEST_LINE, MOST_FOLDED, Folder, Remarks
+from toolkit.runs import Form
 
 WARNING = b"""In file included from <built-in>:2:
 In file included from /virtual/include/x/helpers.h:14:
@@ -118,10 +119,11 @@ def test_lost_events_are_counted_as_the_engines_say_them() -> None:
     assert remarks.lost == 112
 
 
-def test_lost_events_on_stdout_are_left_to_the_frames() -> None:
+def test_lost_events_are_counted_in_either_stream() -> None:
     remarks = Remarks()
-    remarks.hear("O", b"Lost 5 events\n")
-    assert remarks.lost == 0
+    remarks.hear("O", b"Lost 5 events\n1234  dd  it lost 9 events\n")
+    remarks.hear("E", b"lost 1 event on CPU #0\n")
+    assert remarks.lost == 6
 
 
 def test_maps_that_are_full_are_told_by_the_engine_or_by_their_size() -> None:
@@ -142,6 +144,46 @@ def test_remarks_are_the_same_however_the_output_is_cut(size: int) -> None:
     for piece in pieces:
         remarks.hear("O", piece)
     assert (remarks.full, remarks.refused) == (("@b",), 1)
+
+
+# As 0.17 and 0.20 say it, and 0.24.
+MESSAGES = rb"""{"type": "attached_probes", "data": {"probes": 1}}
+{"type": "lost_events", "data": {"events": 2}}
+{"type": "lost_events", "count": 3, "data": {"events": 3}}
+{"type": "printf", "data": "Lost 9 events\n"}
+{"type": "printf", "data": "{\"type\": \"map\", \"data\": {\"@said\": {\"1\": 1, \"2\": 1, \"3\": 1}}}\n"}
+{"type": "helper_error", "helper": "map_update_elem", "retcode": -7, "line": 1, "col": 67}
+{"type": "helper_error", "msg": "Map full; can't update element", "helper": "map_update_elem", "retcode": -7}
+{"type": "helper_error", "helper": "map_delete_elem", "retcode": -2, "line": 1, "col": 67}
+{"type": "map", "data": {"@one": 5}}
+{"type": "map", "data": {"@two": {"a,1": [1, 2, 3], "b": {"x": 1}}}}
+{"type": "hist", "data": {"@slots": [{"min": 1, "count": 5}, {"min": 2, "count": 1}, {"max": 0, "count": 1}]}}
+
+{"type": "map", "data": {"@full": {"\uffffffc3": 1, "b\"": "}", "[c": 3}}}
+{"type": "hist", "data": {"@us": {"1": [{"count": 1}], "2": [], "3": [{"min": 1}], "4": []}}}
+{"type": "stats", "data": {"@avg": {"1": {"count": 1, "average": 2, "total": 3}, "2": {}}}}
+"""
+
+
+@pytest.mark.parametrize("size", [1, 7, 60, 100, 1000, 5000])
+def test_messages_of_bpftrace_say_the_same_as_its_text(size: int) -> None:
+    remarks = Remarks(keys=3, form=Form.BPFTRACE_JSON)
+    for at in range(0, len(MESSAGES), size):
+        remarks.hear("O", MESSAGES[at : at + size])
+    assert (remarks.lost, remarks.refused, remarks.full) == (5, 2, ("@full", "@us"))
+
+
+def test_a_printed_map_is_read_whole_and_a_longer_line_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    remarks = Remarks(keys=3, form=Form.BPFTRACE_JSON)
+    entries = b", ".join(b'"%s%d": 1' % (b"k" * LONGEST_LINE, at) for at in range(3))
+    message = b'{"type": "map", "data": {"@x": {%s}}}\n' % entries
+    for at in range(0, len(message), 1000):
+        remarks.hear("O", message[at : at + 1000])
+    assert remarks.full == ("@x",)
+    monkeypatch.setattr("toolkit.remarks.LONGEST_MAP", LONGEST_LINE)
+    remarks.hear("O", message.replace(b"@x", b"@y")[:-1])
+    remarks.hear("O", b"\n")
+    assert remarks.full == ("@x",)
 
 
 def test_only_bpftraces_maps_are_counted() -> None:

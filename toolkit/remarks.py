@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
+from toolkit.runs import Form
+
 LONGEST_LINE = 4096  # bytes; what is longer is shown as it is, and not searched
 MOST_FOLDED = 64 << 10  # bytes of folded lines that are kept, to be shown when the tool fails
 MOST_INCLUDES = 64  # lines of one trace
+LONGEST_MAP = 16 << 20  # bytes; a map printed as JSON is one line
 MOST_MAPS = 256  # names of maps
 MAP_KEYS = 4096  # that a map of bpftrace has at most, unless it is told otherwise, in every version so far
 
@@ -29,10 +34,27 @@ _PYTHON = re.compile(rb"/\S+:\d+: (?:Syntax|Deprecation|PendingDeprecation|Futur
 _MODPROBE = re.compile(rb"modprobe: (?:FATAL|ERROR|WARNING): ")
 
 # "Lost 5 events" (bpftrace), "lost 5 events on CPU #0" (libbpf-tools), "Possibly lost 5 samples" (bcc).
-_LOST = re.compile(rb"^(?:Possibly )?lost (\d{1,18}) (?:events|samples)\b", re.IGNORECASE | re.MULTILINE)
+_LOST = re.compile(
+    rb"^(?:WARNING: |\[\w+\] )?(?:Possibly )?lost (\d{1,18}) (?:events?|samples?)\b", re.IGNORECASE | re.MULTILINE
+)
 # Said once for each key that found no room, by versions that say it (since 0.20), or with -k.
 _FULL = re.compile(rb"^.*\bWARNING: (?:Map full; |Failed to map_update_elem: .*\(-7\))", re.MULTILINE)
 _KEY = re.compile(rb"^(?:(@\w*)\[|$)", re.MULTILINE)
+
+# The same of `bpftrace -f json`, which says all of it on stdout.
+_MESSAGE = re.compile(rb'^\{"type": "(?:(lost_events|helper_error)|map|hist|stats|tseries)".*$', re.MULTILINE)
+_MAP_BEGINS = tuple(b'{"type": "%s"' % kind for kind in (b"map", b"hist", b"stats", b"tseries"))
+_EVENTS = re.compile(rb'"events": (\d{1,18})\b')
+_REFUSED = re.compile(rb'"msg": "Map full; |"helper": "(?:bpf_)?map_update_elem", "retcode": -7\b')
+
+
+class _PrintedMaps(msgspec.Struct, gc=False):
+    """A message of maps with keys; one of a map without is none."""
+
+    data: dict[str, dict[str, msgspec.Raw]]
+
+
+_PRINTED_MAPS = msgspec.json.Decoder(_PrintedMaps)
 
 
 class Folder:
@@ -115,37 +137,72 @@ class Folder:
 
 
 class Remarks:
-    """What an engine said that makes the output incomplete; `keys` is how many a map of bpftrace may have, 0: none."""
+    """What an engine said that makes the output incomplete, read from the bytes: frames of a flood are not read.
 
-    def __init__(self, keys: int = 0) -> None:
-        self.lost = 0  # events, as told on stderr; those on stdout are frames
+    `keys` is how many a map of bpftrace may have, 0: none. `form` is that of stdout.
+    """
+
+    def __init__(self, keys: int = 0, form: Form = Form.TEXT) -> None:
+        self.lost = 0  # events
         self.refused = 0  # times that a map was said to be full
         self._keys = keys
-        self._rests = {"O": b"", "E": b""}
+        self._json = form is Form.BPFTRACE_JSON
+        self._rests = {"O": bytearray(), "E": bytearray()}
         self._counts: dict[bytes, int] = {}  # printed keys of the map that is being printed
         self._most: dict[bytes, int] = {}  # the same of each map, at most
 
     def hear(self, stream: str, data: bytes) -> None:
         """Take bytes of stream O (stdout) or E (stderr)."""
-        if stream == "O" and not self._keys:
-            return  # only bpftrace warns there, and looking at a flood costs
+        rest = self._rests[stream]
         first, last = data.find(b"\n"), data.rfind(b"\n")
         if first < 0:
-            self._rests[stream] = (self._rests[stream] + data)[:LONGEST_LINE]
+            self._keep(rest, data)
             return
         # The line that began before, and all others where they are: a flood is not copied.
-        self._search(stream, self._rests[stream] + data[:first], 0, len(self._rests[stream]) + first)
+        line = bytes(rest + data[:first])
+        rest.clear()
+        self._search(stream, line, 0, len(line))
         self._search(stream, data, first + 1, last)
-        self._rests[stream] = data[last + 1 :][:LONGEST_LINE]
+        self._keep(rest, data[last + 1 :])
+
+    def _keep(self, rest: bytearray, data: bytes) -> None:
+        """The beginning of a line that is not complete; of a map printed as JSON all of it."""
+        begin = bytes(rest[:20]) + data[:20]
+        most = LONGEST_MAP if self._json and begin.startswith(_MAP_BEGINS) else LONGEST_LINE
+        rest += data[: max(most - len(rest), 0)]
 
     def _search(self, stream: str, data: bytes, start: int, end: int) -> None:
         """Whole lines, of which the newline of the last is left out: behind it there is no empty line."""
-        if stream == "E":
+        if stream == "O" and self._json:
+            self._search_messages(data, start, end)
+            return
+        if data.find(b"ost ", start, end) >= 0:
             self.lost += sum(int(count) for count in _LOST.findall(data, start, end))
+        if stream == "O" and not self._keys:
+            return  # only bpftrace prints maps there, and warns of them
         if data.find(b"WARNING: ", start, end) >= 0:
             self.refused += len(_FULL.findall(data, start, end))
         if stream == "O":
             self._count_keys(data, start, end)
+
+    def _search_messages(self, data: bytes, start: int, end: int) -> None:
+        for found in _MESSAGE.finditer(data, start, end):
+            if found[1] == b"lost_events":
+                events = _EVENTS.search(found[0])
+                self.lost += int(events[1]) if events else 0
+            elif found[1] == b"helper_error":
+                self.refused += _REFUSED.search(found[0]) is not None
+            else:
+                self._count_printed(found[0])
+
+    def _count_printed(self, line: bytes) -> None:
+        """Count the keys of a map that is printed as JSON."""
+        try:
+            printed = _PRINTED_MAPS.decode(line.decode("utf-8", "replace"))
+        except msgspec.MsgspecError:
+            return
+        for name, entries in printed.data.items():
+            self._note(name.encode("utf-8", "replace"), len(entries))
 
     @property
     def full(self) -> tuple[str, ...]:
@@ -162,5 +219,9 @@ class Remarks:
                 self._counts.clear()
             elif name in self._counts or len(self._counts) < MOST_MAPS:
                 self._counts[name] = count = self._counts.get(name, 0) + 1
-                if len(self._most) < MOST_MAPS or name in self._most:
-                    self._most[name] = max(count, self._most.get(name, 0))
+                self._note(name, count)
+
+    def _note(self, name: bytes, count: int) -> None:
+        """So many keys of a map were printed."""
+        if len(self._most) < MOST_MAPS or name in self._most:
+            self._most[name] = max(count, self._most.get(name, 0))

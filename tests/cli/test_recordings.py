@@ -72,6 +72,22 @@ def test_list_is_narrowed_by_every_option(toolkit: Toolkit, folder: Path) -> Non
         assert "Traceback" not in done.stderr
 
 
+def test_list_says_that_some_cannot_be_read_and_show_says_why(toolkit: Toolkit, folder: Path) -> None:
+    record(folder, 21).finish(RESULT)
+    assert "cannot" not in toolkit("recordings", "list").stderr
+    damaged = record(folder, 22)
+    damaged.finish(RESULT)
+    (damaged.path / "run.json").write_text("{")
+    listed = toolkit("recordings", "list")
+    assert (len(listed.stdout.splitlines()), listed.returncode) == (1, 0)
+    assert (
+        f"1 folder holds no recording that can be read: `toolkit recordings show {damaged.path.name}`" in listed.stderr
+    )
+    assert toolkit("recordings", "list", "--tool", "runqlat").stderr == ""
+    shown = toolkit("recordings", "show", damaged.path.name)
+    assert (shown.returncode, "run.json is damaged" in shown.stderr) == (125, True)
+
+
 def test_list_fits_a_terminal_and_passes_no_escape_on(folder: Path) -> None:
     hostile = "\x1b[31mred\x07"
     record(folder, 21, arguments=(hostile, "x" * 100), variant=hostile, host=hostile, user=hostile).finish(RESULT)

@@ -9,7 +9,9 @@ import pytest
 
 from toolkit.output import bpftrace_json, bpftrace_messages, parse
 from toolkit.output.bpftrace_json import JsonParser
+from toolkit.output.digest import PROCESS
 from toolkit.output.frames import Frame, Stacks, Table, Text
+from toolkit.output.histograms import read_header
 from toolkit.output.parse import FrameParser
 from toolkit.output.parser import Parser
 
@@ -75,6 +77,14 @@ def test_blank_lines_end_a_stack_in_the_end() -> None:
     parser = FrameParser()
     frames = [*parser.feed(b"    f\n    g\n        5\n"), *parser.feed(b"\n" * 10_000)]
     assert [type(frame) for frame in frames] == [Stacks, Text]
+
+
+def test_a_line_of_a_megabyte_is_looked_at_once() -> None:
+    blank = " " * (1 << 20)  # looked at from each of its places, it would take hours
+    assert read_header(f"usecs{blank}: count{blank}distribution") == "usecs"
+    assert read_header(f"usecs{blank}distribution") == ""
+    assert PROCESS.sub("", f"tar{blank}[15187]{blank}") == "tar"
+    assert PROCESS.sub("", f"tar{blank}15187") == f"tar{blank}15187"
 
 
 def test_a_message_of_very_many_values_is_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from toolkit.output import bpftrace_json
 from toolkit.output.bpftrace_json import JsonParser
 from toolkit.output.bpftrace_messages import read_message, read_stack_key
-from toolkit.output.distribution import OPEN_LOW, merge
-from toolkit.output.frames import Frame, Histogram, Lost, Slot, Stack, Stacks, Table, Text, Values
+from toolkit.output.distribution import merge
+from toolkit.output.frames import OPEN_LOW, Frame, Histogram, Lost, Slot, Stack, Stacks, Table, Text, Values
 from toolkit.output.parse import FrameParser
 from toolkit.output.parser import open_parser
 from toolkit.runs import Form

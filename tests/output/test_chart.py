@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.output.chart import Style, describe, draw_bar, draw_histogram, format_value
-from toolkit.output.distribution import OPEN_LOW, count_in, total
-from toolkit.output.frames import Frame, Histogram, Lost, Slot, Stack, Stacks, Table, Text, Values
+from toolkit.output.distribution import count_in, total
+from toolkit.output.frames import OPEN_LOW, Frame, Histogram, Lost, Slot, Stack, Stacks, Table, Text, Values
 from toolkit.output.heat import MOST_COLUMNS, MOST_TITLES, HeatMap, find_level, list_thresholds
 from toolkit.output.rows import make_rows
 from toolkit.output.sheet import draw_frame

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from toolkit.output.compare import Seconds, compare
 from toolkit.output.comparison import Comparison
-from toolkit.output.digest import Digest, Room
+from toolkit.output.digest import Digest
 from toolkit.output.frames import Frame, Histogram, Lost, Slot, Stack, Stacks, Table, Text, Values
+from toolkit.output.gather import Room, gather
 from toolkit.output.roles import Role, find_roles
 
 SAME = Seconds(10.0, 10.0)
@@ -39,11 +40,16 @@ def make_values(**values: str) -> Values:
 def hold(before: Sequence[Frame], after: Sequence[Frame], seconds: Seconds = SAME) -> Comparison:
     old = Digest()
     for frame in before:
-        old.add(frame)
+        gather(frame, old)
     new = Digest(old.roles)
     for frame in after:
-        new.add(frame)
+        gather(frame, new)
     return compare(old, new, seconds)
+
+
+def test_a_key_that_is_a_number_tells_rows_apart() -> None:
+    (table,) = hold([make_table("key value", "0 5", "257 9")], [make_table("key value", "0 5", "1 9")]).tables
+    assert (table.keys, table.added, table.gone) == (("key",), 1, 1)
 
 
 def test_intervals_add_up_and_a_shift_is_told_in_slots() -> None:

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.output.distribution import (
-    OPEN_LOW,
     Estimate,
     align,
     difference,
@@ -23,7 +22,7 @@ from toolkit.output.distribution import (
     percentile,
     total,
 )
-from toolkit.output.frames import Histogram, Slot
+from toolkit.output.frames import OPEN_LOW, Histogram, Slot
 
 
 def make(*rows: tuple[int, int | None, int], unit: str = "us", title: str = "@") -> Histogram:

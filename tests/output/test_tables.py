@@ -26,6 +26,21 @@ def test_cells_hold_spaces_and_may_be_empty_where_the_header_shows_it() -> None:
     assert only.rows[2] == ("10:00:02", "loader", "4101", "S", "0", "7.00", "")
 
 
+@pytest.mark.parametrize(
+    ("row", "cells"),
+    [
+        ("41     Web Content     5     /tmp/a b", "41|Web Content|5|/tmp/a b"),
+        ("41     Web Content     5     /tmp/a", "41|Web Content|5|/tmp/a"),
+        ("41     a b c d         5     /tmp/a", "41|a b c d|5|/tmp/a"),
+        ("41     a 7             5     /tmp/a", "41|a 7|5|/tmp/a"),
+        ("41     name-to-its-end 5 5   /tmp/a", "41|name-to-its-end|5|5   /tmp/a"),
+    ],
+)
+def test_the_only_name_of_a_row_may_be_several_words(row: str, cells: str) -> None:
+    (only,) = tables(f"PID    COMM            COUNT PATH\n40     dd              4     /tmp/x\n{row}\n".encode())
+    assert "|".join(only.rows[1]) == cells
+
+
 def test_intervals_are_tables_each_with_its_time_and_may_be_empty() -> None:
     first, second = tables(shapes.INTERVALS)
     assert (first.time, len(first.rows)) == ("10:00:01", 2)

@@ -24,7 +24,7 @@ from toolkit.recordings.export import asciicast, folded, lines, page, rows, text
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.read import read_recording
 from toolkit.recordings.write import Recorder
-from toolkit.runs import Account, Cost, Form
+from toolkit.runs import Account, Cost, Form, Outcome
 
 HISTOGRAM = b"     usecs   : count    distribution\n     0 -> 1   : 3   |**  |\n     2 -> 3   : 9   |****|\n"
 EVIL = "<script>alert(1)</script>\"'&\x1b]0;title\x07\x9b"
@@ -118,6 +118,12 @@ def test_csv_has_a_row_for_each_slot_and_each_table_its_columns(tmp_path: Path) 
         list(rows.export(record(tmp_path, b"words\n", id="20261124T100000Z-x-1")))
 
 
+def test_a_cell_of_csv_is_one_line_without_commands(tmp_path: Path) -> None:
+    evil = {"type": "map", "data": {"@n": {"a\nb": 1, "\x1b[2J": 2, "plain": 3}}}
+    shown = export("csv", record_json(tmp_path, evil)).decode()
+    assert [row["key"] for row in csv.DictReader(io.StringIO(shown))] == ["a?b", "?[2J", "plain"]
+
+
 def test_columns_of_the_same_name_stay_apart(tmp_path: Path) -> None:
     assert rows._name_columns(("PID", "time", "PID", "PID.2", "PID")) == ("PID", "time.2", "PID.2", "PID.2'", "PID.3")
 
@@ -203,6 +209,25 @@ def test_the_page_names_the_programs_that_cost_the_most(tmp_path: Path) -> None:
     hot = "hot on raw_tracepoint sched_switch: 2,000 times, 500 ns each, 0.05 % of one CPU"
     assert 0 < shown.index(hot) < shown.index("cold: 1 times, 100 ns each")
     assert "never" not in shown
+
+
+def test_the_page_says_first_why_there_is_less_than_was_asked_for(tmp_path: Path) -> None:
+    recording = record(tmp_path, HISTOGRAM)
+    assert recording.result is not None
+    assert b'class="doubts"' not in export("html", recording)
+    result = msgspec.structs.replace(recording.result, outcome=Outcome.LIMIT, limit="bpf_cost", detail="it cost <9 %")
+    shown = export("html", msgspec.structs.replace(recording, result=result)).decode()
+    assert "stopped at a limit: it cost &lt;9 %" in shown.split("<section")[0]
+
+
+def test_what_was_not_understood_is_shown_at_once(tmp_path: Path) -> None:
+    shown = {
+        name: export("html", record(tmp_path / name, *pieces, stderr=b"no such file\n")).decode()
+        for name, pieces in {"data": (HISTOGRAM,), "words": (b"nothing to see\n",), "nothing": ()}.items()
+    }
+    opened = {name: re.findall(r"<h2>([^<]*)</h2><details open", page) for name, page in shown.items()}
+    assert opened == {"data": [], "words": ["What it printed"], "nothing": ["On stderr"]}
+    assert ["it printed nothing" in page for page in shown.values()] == [False, False, True]
 
 
 def test_a_large_recording_makes_a_page_of_bounded_size(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.recordings.test_recordings import RESULT, make_run
-from toolkit.errors import NoSuchRecording, StateError, UsageError
+from toolkit.errors import StateError, UsageError
 from toolkit.recordings.files import LARGEST
 from toolkit.recordings.read import find_recording, list_recordings
 from toolkit.recordings.replay import read_pieces
@@ -66,7 +66,7 @@ def test_its_output_is_not_read_from_elsewhere(recording: Path, put: object) -> 
 def test_a_link_in_place_of_a_recording_is_none(recording: Path) -> None:
     (recording.parent / "20270101T000000Z-x-0001").symlink_to(recording)
     assert len(list(list_recordings(recording.parent))) == 1
-    with pytest.raises(NoSuchRecording):
+    with pytest.raises(StateError, match="Not a directory"):
         find_recording(recording.parent, "20270101")
 
 

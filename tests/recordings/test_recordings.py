@@ -14,7 +14,8 @@ from tests.support.disks import leave_pages, mount_tmpfs
 from toolkit.errors import NoSuchRecording, StateError
 from toolkit.model import Status, Verdict
 from toolkit.output.frames import Text
-from toolkit.recordings.layout import SHAPE, RunRecord, State
+from toolkit.recordings.index import find_ids
+from toolkit.recordings.layout import SHAPE, Query, RunRecord, State
 from toolkit.recordings.read import find_recording, list_recordings
 from toolkit.recordings.write import Recorder, new_id
 from toolkit.runs import Cost, Outcome, Result
@@ -136,8 +137,27 @@ def test_a_damaged_one_does_not_hide_the_others(tmp_path: Path) -> None:
     (tmp_path / "20261124T000000Z-x-broken").mkdir()
     (tmp_path / "20261124T000000Z-x-broken" / "run.json").write_text("{")
     assert [one.run.tool for one in list_recordings(tmp_path)] == ["runqlat"]
-    with pytest.raises(NoSuchRecording):
+    assert find_recording(tmp_path, "last").run.tool == "runqlat"
+    with pytest.raises(StateError, match=r"run\.json is damaged"):
         find_recording(tmp_path, "20261124")
+
+
+def test_what_a_newer_toolkit_wrote_is_not_guessed_at(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, make_run())
+    recorder.finish(RESULT)
+    run, result = recorder.path / "run.json", recorder.path / "result.json"
+    newer = result.read_text().replace('"shape": 1', '"shape": 2')
+    for written in (newer, newer.replace('"ended"', '"over"'), newer[:40]):
+        result.write_text(written)
+        found = find_recording(tmp_path, "last")
+        assert (found.state, found.result) == (State.UNKNOWN, None)
+        assert "newer toolkit" in found.problem or written == newer[:40]
+        assert list(find_ids(tmp_path, tmp_path / "index", Query(state=State.UNKNOWN), 9)) == [recorder.path.name]
+    result.unlink()
+    assert find_recording(tmp_path, "last").state is State.CRASHED
+    run.write_text(run.read_text().replace('"shape": 1', '"shape": 2'))
+    with pytest.raises(StateError, match=r"a newer toolkit wrote run\.json"):
+        find_recording(tmp_path, recorder.path.name)
 
 
 def test_no_folder_means_no_recordings(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from toolkit.launch.outgoing import GiveUp, write_all
 from toolkit.launch.register import Entry
 from toolkit.launch.stop import Launcher, find_run
 from toolkit.paths import SYSTEM_RUNS
+from toolkit.recordings.layout import STREAMS
 from toolkit.recordings.read import find_recording
-from toolkit.recordings.write import STREAMS
 from toolkit.runs import Result
 from toolkit.trust import open_regular
 

@@ -49,7 +49,7 @@ class Course:
         self._folder = str(recorder.path) if recorder else ""
         self._outgoing = Outgoing()
         self._points = count_attached(start.session.facts, start.plan.choice.variant)
-        self._remarks = Remarks(read_map_keys(start.plan))
+        self._remarks = Remarks(read_map_keys(start.plan), start.plan.form)
         self._outlet = self._open_outlet()
 
     def follow(self, kept: Kept) -> Result:

@@ -12,7 +12,7 @@ from toolkit.cli.events import FrameEvent, OutputEvent, ResultEvent, emit
 from toolkit.cli.status import Status
 from toolkit.launch.outgoing import Outgoing
 from toolkit.launch.supervise import Sinks
-from toolkit.output.frames import Frame, Lost
+from toolkit.output.frames import Frame
 from toolkit.output.pace import Pace
 from toolkit.recordings.write import Recorder
 from toolkit.remarks import Folder, Remarks
@@ -55,7 +55,6 @@ class Tap:
     def __init__(self, recorder: Recorder | None, form: Form, remarks: Remarks) -> None:
         self.recorder = recorder
         self._remarks = remarks
-        self._lost = 0  # events, by the frames of stdout
         self._form = form
         self._quiet = False  # no output came since the last pause
 
@@ -97,7 +96,7 @@ class Tap:
 
     def count_lost(self) -> int:
         """Events that the engine said it lost, in either stream."""
-        return self._lost + self._remarks.lost
+        return self._remarks.lost
 
     def finish(self, result: Result) -> tuple[Frame, ...]:
         """The run is over; gives the frames that were still pending."""
@@ -109,7 +108,6 @@ class Tap:
     def _keep_frames(self, frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
         if self.recorder:
             self.recorder.take_frames(frames)
-        self._lost += sum(frame.count for frame in frames if isinstance(frame, Lost))
         return frames
 
 

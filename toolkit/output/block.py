@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from toolkit.output.frames import Frame
+from toolkit.output.frames import Frame, Table
 
 Lines = list[bytes]  # without their ends
 
@@ -41,6 +41,38 @@ class Block(Protocol):
         None where there is none yet, or where it is `over` and what it took is text after all.
         """
         ...
+
+
+class Head(NamedTuple):
+    """What all frames of one table have in common."""
+
+    title: str
+    columns: tuple[str, ...]
+    units: tuple[str, ...] = ()
+    time: str = ""
+
+
+class Rows:
+    """Rows of one table as they are taken; `headed`: it has a printed header, which is a table even without rows."""
+
+    def __init__(self, *taken: tuple[str, ...], headed: bool = False) -> None:
+        self.waiting = list(taken)  # those that are in no frame yet
+        self._headed = headed  # so is the header
+
+    def hand_on(self, head: Head, place: Place, *, over: bool) -> Table | None:
+        """A frame of those that wait, which are then forgotten; None where there is nothing to tell."""
+        if not self.waiting and not (over and self._headed):
+            return None
+        rows, self.waiting, self._headed = tuple(self.waiting), [], False
+        return Table(
+            offset=place.offset,
+            size=place.size,
+            title=head.title,
+            columns=head.columns,
+            rows=rows,
+            units=head.units,
+            time=head.time,
+        )
 
 
 class Opened(NamedTuple):

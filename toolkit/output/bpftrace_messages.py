@@ -13,8 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from toolkit.output.distribution import OPEN_LOW
-from toolkit.output.frames import Frame, Histogram, Lost, Slot, Stack, Stacks, Table, Values
+from toolkit.output.frames import OPEN_LOW, Frame, Histogram, Lost, Slot, Stack, Stacks, Table, Values
 from toolkit.output.units import read_unit
 
 # A value of JSON: an object as its pairs in order, as two keys are the same once their spaces are erased; numbers that

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from toolkit.output.distribution import OPEN_LOW, join_slots, locate, percentile, total
-from toolkit.output.frames import Histogram, Slot
+from toolkit.output.distribution import join_slots, locate, percentile, total
+from toolkit.output.frames import OPEN_LOW, Histogram, Slot
 from toolkit.output.rows import make_rows
 
 MOST_ROWS = 64  # of a histogram; of one with more, a row is several slots

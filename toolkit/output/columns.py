@@ -12,11 +12,10 @@ import itertools
 import re
 from typing import NamedTuple
 
-from toolkit.output.units import read_column_unit
+from toolkit.output.units import read_column_units
 
 LONGEST_HEADER = 512  # characters
 MOST_COLUMNS = 64
-WORD = re.compile(r"\S+")
 HEADER_WORD = re.compile(r"\[[^\]\[]{0,20}[)\]](?!\S)|# \S+|[^\s(]+ \(\w{1,8}\)(?!\S)|\S+")
 STRONG = re.compile(
     r"[A-Z%#*<(\[][A-Z0-9_%#/:.*<>=+-]*(?:[_/][A-Za-z]{1,6}|(?<=[A-Z]{2})s)?(?: ?\([\w/%]{1,12}\))?|# [A-Z]+|->|>|-",
@@ -25,6 +24,7 @@ STRONG = re.compile(
 WEAK = re.compile(r"[A-Za-z%#(\[<@][^\s,;=|]*(?: \(\w+\))?|# \S+|\[[^\]]*[)\]]|\d[\d.]*|->|>|-", re.ASCII)
 NUMBER = re.compile(r"[-+]?[<~>]?(?:0x[0-9a-fA-F]+|\d[\d.,:]*)(?:[a-zA-Z]{1,5}|%)?|-+|\?+|N/A|nan")
 SEPARATORS = frozenset({"->", ">", "|", "<->", "=>"})
+SIGNS = (">", "|")  # that separators are made of
 # Columns that hold a number in every tool.
 NUMERIC = frozenset({"PID", "TID", "PPID", "UID", "CPU", "FD", "ERR", "COUNT", "LPORT", "RPORT", "DPORT", "SPORT"})
 ARROWS = ("->", "<-", "<", ">")  # a call that is printed deeper is made deeper
@@ -38,15 +38,26 @@ class Span(NamedTuple):
     text: str
 
 
-def find_words(text: str, pattern: re.Pattern[str] = WORD) -> tuple[Span, ...]:
-    """The words of a line."""
-    return tuple(Span(*found.span(), found[0]) for found in pattern.finditer(text))
+def find_words(text: str) -> tuple[Span, ...]:
+    """The words of a row."""
+    words: list[Span] = []
+    end = 0
+    for word in text.split():
+        start = text.index(word, end)
+        end = start + len(word)
+        words.append(Span(start, end, word))
+    return tuple(words)
+
+
+def find_names(header: str) -> tuple[Span, ...]:
+    """The names of columns in a header."""
+    return tuple(Span(*found.span(), found[0]) for found in HEADER_WORD.finditer(header))
 
 
 def find_cells(text: str, spans: tuple[Span, ...]) -> tuple[Span, ...]:
     """The words of a row, without the arrows between cells where these make it more than the header has."""
     words = find_words(text)
-    if len(words) <= len(spans):
+    if len(words) <= len(spans) or not any(sign in text for sign in SIGNS):
         return words
     bare = tuple(word for word in words if word.text not in SEPARATORS or word.start >= spans[-1].start)
     return bare if len(bare) == len(spans) else words
@@ -56,7 +67,7 @@ def is_strong(text: str) -> bool:
     """Whether a line is a header by its words alone."""
     if len(text) > LONGEST_HEADER or not text[:LONGEST_HEADER].isascii():
         return False
-    words = find_words(text, HEADER_WORD)
+    words = find_names(text)
     if not 2 <= len(words) <= MOST_COLUMNS or not all(STRONG.fullmatch(word.text) for word in words):
         return False
     return words[0].text not in SEPARATORS and sum(len(word.text) > 1 and word.text[:1].isalpha() for word in words) > 0
@@ -67,7 +78,7 @@ def is_weak(text: str) -> bool:
     text = text.rstrip()
     if len(text) > LONGEST_HEADER or text.endswith((".", ":", "!", "?")):
         return False
-    words = find_words(text, HEADER_WORD)
+    words = find_names(text)
     if not 2 <= len(words) <= MOST_COLUMNS or words[0].text[:1].isdigit():
         return False
     return all(WEAK.fullmatch(word.text) for word in words)
@@ -75,7 +86,7 @@ def is_weak(text: str) -> bool:
 
 def join_header(header: str, row: str) -> tuple[Span, ...] | None:
     """The columns of a weak header, which the row below it shows; None if it is no header of that row."""
-    words = find_words(header, HEADER_WORD)
+    words = find_names(header)
     cells = find_cells(row, words)
     if len(words) < len(cells):
         starts = {cell.start: cell.text for cell in cells}
@@ -123,7 +134,7 @@ def _merge(words: tuple[Span, ...], cells: tuple[Span, ...], *, by_end: bool) ->
 
 
 def _is_number(text: str) -> bool:
-    return NUMBER.fullmatch(text) is not None
+    return text.isdecimal() or NUMBER.fullmatch(text) is not None
 
 
 class Columns:
@@ -131,6 +142,8 @@ class Columns:
 
     def __init__(self, spans: tuple[Span, ...], row: str) -> None:
         self._spans = spans
+        self._starts = {span.start: at for at, span in enumerate(spans)}
+        self._ends = {span.end: at for at, span in enumerate(spans)}
         self.width = len(spans)
         words = find_cells(row, spans)
         even = len(words) == len(spans)
@@ -139,11 +152,13 @@ class Columns:
             at for at, span in enumerate(spans[:-1]) if span.text in SEPARATORS and cells[at] == span.text
         )
         self.names = self._drop(tuple(span.text for span in spans))
-        units = tuple(read_column_unit(name) for name in self.names)
-        self.units = units if any(units) else ()
+        self.units = read_column_units(self.names)
         known = [at for at, span in enumerate(spans) if span.text in NUMERIC]
         seen = [at for at in range(len(spans)) if cells[at][-1:].isalnum() and _is_number(cells[at])]
         self._numeric = tuple(sorted({*known, *seen}))
+        wide = set(range(len(spans) - 1)) - set(self._numeric)
+        # The only cell before the last that is no number.
+        self._wide = wide.pop() if len(wide) == 1 and self._numeric else None
         self.key = (known or seen or [-1])[0]
         self.plain = not self._dropped
 
@@ -157,11 +172,9 @@ class Columns:
 
     def read(self, text: str) -> tuple[str, ...] | None:
         """The cells of a row, None if it is none."""
-        if self._overflows(text):  # told by str.split alone: command lines and paths make this the usual row
-            split = tuple(text.split(None, self.width - 1))
-            start = self._spans[-1].start
-            if text.startswith(split[-1], start) and self._is_plausible(split, least=len(self._numeric)):
-                return self._drop((*split[:-1], split[-1].rstrip()))
+        long = self._read_long(text, text.split())
+        if long is not None:
+            return long
         words = find_cells(text, self._spans)
         if not words or (len(words) == 1 and self.width > 2):
             return None
@@ -169,7 +182,8 @@ class Columns:
         if len(cells) == self.width and self._is_plausible(cells, least=1):
             return self._drop(cells)
         aligned = self._align(text, words)
-        exact = all(any(_touches(word, span) for word in words) for span in self._spans)
+        touched = {self._starts.get(word.start) for word in words} | {self._ends.get(word.end) for word in words}
+        exact = len(touched - {None}) == self.width
         if exact and all(aligned) and self._is_plausible(aligned, least=len(self._numeric)):
             return self._drop(aligned)
         if len(cells) > self.width and self._numeric and self._numeric[-1] < self.width - 1:
@@ -178,14 +192,31 @@ class Columns:
                 return self._drop((*split[:-1], self._read_last(text, split[-1])))
         return self._drop(aligned) if self._is_plausible(aligned, least=1) else None
 
-    def _overflows(self, text: str) -> bool:
-        """Whether a row has more words than cells, and the last cell is one that may hold several."""
-        if not self._numeric or self._numeric[-1] >= self.width - 1:
-            return False
-        words = text.split()
+    def _read_long(self, text: str, words: list[str]) -> tuple[str, ...] | None:
+        """A row of more words than cells where only one of them can hold several, told by str.split alone.
+
+        That is the last one, as command lines and paths make it, or the only one that is no number, a process's name.
+        """
         if len(words) <= self.width:
-            return False
-        return SEPARATORS.isdisjoint(words) or len(find_cells(text, self._spans)) > self.width
+            return None
+        if not SEPARATORS.isdisjoint(words) and len(find_cells(text, self._spans)) <= self.width:
+            return None
+        last = self._spans[-1]
+        if self._numeric and self._numeric[-1] < self.width - 1:
+            split = tuple(text.split(None, self.width - 1))
+            if text.startswith(split[-1], last.start) and self._is_plausible(split, least=len(self._numeric)):
+                return self._drop((*split[:-1], split[-1].rstrip()))
+        if self._wide is None or not SEPARATORS.isdisjoint(words):
+            return None
+        right = self._numeric[-1] == self.width - 1 and len(text.rstrip()) == last.end
+        if not (right or text.startswith(words[-1], last.start)):
+            return None
+        end = self._wide + 1 + len(words) - self.width
+        name = " ".join(words[self._wide : end])
+        cells = (*words[: self._wide], name, *words[end:])
+        start = self._spans[self._wide].start
+        placed = text.startswith(name, start) and start + len(name) < self._spans[self._wide + 1].start
+        return self._drop(cells) if placed and all(_is_number(cells[at]) for at in self._numeric) else None
 
     def _is_plausible(self, cells: tuple[str, ...], least: int) -> bool:
         """Whether most of the numbers are where the first row has them; without any, a row needs every cell."""
@@ -215,10 +246,10 @@ class Columns:
         return tuple(cells)
 
     def _find_column(self, word: Span, column: int, *, glued: bool) -> int:
-        for at in range(column + 1, self.width):
-            span = self._spans[at]
-            if _touches(word, span):
-                return at if not glued or at == column + 1 else column
+        begun, ended = self._starts.get(word.start, -1), self._ends.get(word.end, -1)
+        at = min(begun, ended) if begun > column < ended else max(begun, ended)
+        if at > column:
+            return at if not glued or at == column + 1 else column
         if column == self.width - 1 or (glued and column >= 0):
             return column
         overlapping = (

@@ -18,9 +18,10 @@ from toolkit.output.comparison import (
     TablePair,
     ValuePair,
 )
-from toolkit.output.digest import Digest, Name, Rows, StackPath, Sum, Tally
+from toolkit.output.digest import Digest, Rows, Sum, Tally
 from toolkit.output.distribution import align, explain_conflict, merge, percentile, total
 from toolkit.output.frames import Histogram
+from toolkit.output.gather import Name, StackCounts, StackPath
 from toolkit.output.roles import Role
 from toolkit.output.rows import make_rows
 
@@ -195,9 +196,7 @@ def _divide(after: float | None, before: float | None) -> float | None:
     return after / before if before and after is not None else None
 
 
-def _compare_stacks(
-    name: Name, before: dict[StackPath, list[int]], after: dict[StackPath, list[int]], seconds: Seconds
-) -> StacksPair:
+def _compare_stacks(name: Name, before: StackCounts, after: StackCounts, seconds: Seconds) -> StacksPair:
     old = sum(count[0] for count in before.values())
     new = sum(count[0] for count in after.values())
     pairs = [
@@ -219,9 +218,7 @@ def _compare_stacks(
     )
 
 
-def _compare_frames(
-    before: dict[StackPath, list[int]], after: dict[StackPath, list[int]], totals: tuple[int, int]
-) -> tuple[FramePair, ...]:
+def _compare_frames(before: StackCounts, after: StackCounts, totals: tuple[int, int]) -> tuple[FramePair, ...]:
     """Each function by what was counted with it anywhere in the stack, once where it calls itself."""
     counts: dict[str, list[int]] = {}
     for side, stacks in enumerate((before, after)):

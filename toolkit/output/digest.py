@@ -7,41 +7,17 @@ counted, so that memory is bounded whatever a tool prints.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from collections.abc import Mapping
 
 from toolkit.output.distribution import merge
-from toolkit.output.frames import Frame, Histogram, Lost, Stacks, Table, Text, Values
+from toolkit.output.frames import Histogram, Stacks, Table, Values
+from toolkit.output.gather import Name, Room, Shape, StackCounts, count_stacks
 from toolkit.output.roles import Role, find_roles, read_number
 
 MOST = 100_000  # different titles, rows and stacks of a run
 LOOKED_AT = 256  # rows, before the roles of their columns are decided
 LONGEST_KEY = 200  # characters of what a stack was counted by
 AT_ONCE = 64  # histograms that are added together
-
-Name = tuple[str, str]  # title and unit
-Shape = tuple[str, tuple[str, ...]]  # title and columns
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class Room:
-    """How much more can be kept, and how much could not."""
-
-    def __init__(self, size: int = MOST) -> None:
-        self._size = size
-        self.left_out = 0
-
-    def find(self, known: dict[K, V], key: K, make: Callable[[], V]) -> V | None:
-        """The entry of a key, a new one where there is room for it, else None."""
-        if key in known:
-            return known[key]
-        if self._size <= 0:
-            self.left_out += 1
-            return None
-        self._size -= 1
-        known[key] = made = make()
-        return made
 
 
 class Sum:
@@ -151,46 +127,27 @@ class Rows:
                     tally.counts[number] += 1
 
 
-PROCESS = re.compile(r"\s*[\[(,]\s*\d+[\])]?\s*$")  # the PID behind a name: `tar [15187]`
+# The PID behind a name, `tar [15187]`, which another run has not. No digit or space is looked at twice.
+PROCESS = re.compile(r"(?<!\s)\s*+[\[(,]\s*+\d++[\])]?+\s*+$")
 
 
-class StackPath(NamedTuple):
-    """A stack without its count; the process that it was counted by is without its PID, which another run has not."""
-
-    key: str
-    frames: tuple[str, ...]
+def name_process(key: str) -> str:
+    """What a stack was counted by, without the PID of a process."""
+    return PROCESS.sub("", key[:LONGEST_KEY])
 
 
 class Digest:
-    """Everything that a run printed, added up."""
+    """Everything that a run printed, added up: a `Gathering`."""
 
     def __init__(self, roles: Mapping[Shape, tuple[Role, ...]] | None = None) -> None:
         """`roles`: of the tables of a run that this one is to be compared with."""
         self._roles = roles or {}
-        self._room = Room()
+        self._room = Room(MOST)
         self.histograms: dict[Name, Sum] = {}
         self.tables: dict[Shape, Rows] = {}
-        self.stacks: dict[Name, dict[StackPath, list[int]]] = {}
+        self.stacks: dict[Name, StackCounts] = {}
         self.values: dict[Name, list[float]] = {}  # title and name -> how many, their sum
         self.lost = 0
-
-    def add(self, frame: Frame) -> None:
-        """Take the next frame."""
-        match frame:
-            case Histogram():
-                summed = self._room.find(self.histograms, (frame.title, frame.unit), Sum)
-                if summed:
-                    summed.add(frame)
-            case Table():
-                self._add_table(frame)
-            case Stacks():
-                self._add_stacks(frame)
-            case Values():
-                self._add_values(frame)
-            case Lost():
-                self.lost += frame.count
-            case Text():
-                return
 
     @property
     def roles(self) -> dict[Shape, tuple[Role, ...]]:
@@ -202,24 +159,26 @@ class Digest:
         """How often there was no room for something."""
         return self._room.left_out
 
-    def _add_table(self, frame: Table) -> None:
+    def add_histogram(self, frame: Histogram) -> None:
+        """Add it to those of the same title and unit."""
+        summed = self._room.find(self.histograms, (frame.title, frame.unit), Sum)
+        if summed:
+            summed.add(frame)
+
+    def add_table(self, frame: Table) -> None:
+        """Add its rows to those of the same title and columns."""
         shape = (frame.title, frame.columns)
         roles = self._roles.get(shape)
         rows = self._room.find(self.tables, shape, lambda: Rows(frame.columns, self._room, roles))
         if rows:
             rows.add(frame.rows)
 
-    def _add_stacks(self, frame: Stacks) -> None:
-        known: dict[StackPath, list[int]] | None = self._room.find(self.stacks, (frame.title, frame.unit), dict)
-        if known is None:
-            return
-        for stack in frame.stacks:
-            path = StackPath(PROCESS.sub("", stack.key[:LONGEST_KEY]), stack.frames)
-            count = self._room.find(known, path, lambda: [0])
-            if count:
-                count[0] += stack.count
+    def add_stacks(self, frame: Stacks) -> None:
+        """Add them to those of the same path, whatever the PID."""
+        count_stacks(frame, self.stacks, self._room, name_process)
 
-    def _add_values(self, frame: Values) -> None:
+    def add_values(self, frame: Values) -> None:
+        """Count those that are numbers, and sum them up."""
         for name, text in frame.pairs:
             value = read_number(text.split(maxsplit=1)[0]) if text.strip() else None
             tally = self._room.find(self.values, (frame.title, name), lambda: [0.0, 0.0]) if value is not None else None

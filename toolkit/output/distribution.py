@@ -13,9 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 from toolkit.model import Value
-from toolkit.output.frames import Histogram, Slot
-
-OPEN_LOW = -(1 << 63)  # the low end of a slot that holds everything below its high end
+from toolkit.output.frames import OPEN_LOW, Histogram, Slot
 
 
 class Estimate(Value, frozen=True):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from toolkit.model import Value
 
+OPEN_LOW = -(1 << 63)  # the low end of a slot that holds everything below its high end
+
 
 class Slot(Value, frozen=True):
-    """One row of a histogram: from low to high, both inclusive, and how many; high is None for an open end."""
+    """One row of a histogram: from low to high, both inclusive, and how many; OPEN_LOW and None are open ends."""
 
     low: int
     high: int | None

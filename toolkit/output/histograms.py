@@ -12,13 +12,12 @@ import re
 from typing import Any
 
 from toolkit.output.block import Above, Lines, Opened, Place, decode
-from toolkit.output.frames import Histogram, Slot
+from toolkit.output.frames import OPEN_LOW, Histogram, Slot
 from toolkit.output.marks import read_title
 from toolkit.output.units import UNITS, read_unit
 
 LONGEST_ROW = 512  # characters
 MOST_SLOTS = 4096  # of one frame; bpftrace's lhist() has 1000
-HEADER = re.compile(r"\s*(\S.*?)\s*: count\s+distribution\s*")
 TABLE_ROW = re.compile(r"\s*(\d{1,20}) -> (\d{1,20})\s*: (\d{1,20})\s*\|[* +]*\|\s*")
 LINEAR_ROW = re.compile(r"\s*(\d{1,20})\s*: (\d{1,20})\s*\|[* +]*\|\s*")
 BRACKET_ROW = re.compile(
@@ -26,7 +25,6 @@ BRACKET_ROW = re.compile(
 )
 SINGLE_ROW = re.compile(r"\[(-?\d{1,20})([KMGTPE]?)\]\s+(\d{1,20}) \|[@ ]*\|\s*")
 SUFFIXES = " KMGTPE"
-OPEN_LOW = -(1 << 63)  # bpftrace's "(..., 0)" holds what is below its lowest slot
 
 DICTIONARY = "{'ts': "
 # Literals alone, so that reading it costs no more than its length; possessive, so that looking costs no more either.
@@ -104,11 +102,16 @@ def open_histogram(text: str, above: Above) -> Opened | None:
         if slot is None:
             return None
         return Opened(HistogramBlock(title, read_unit(title), above.time, [slot]), bool(title))
-    header = HEADER.fullmatch(text) if "distribution" in text else None
-    if header is None:
+    name = read_header(text)
+    if not name:
         return None
-    name = header[1]
     return Opened(HistogramBlock(title, UNITS.get(name.lower(), name), above.time, []), bool(title))
+
+
+def read_header(text: str) -> str:
+    """What the rows below a line count, `usecs : count distribution`; empty if it is no header."""
+    name, _, rest = text.rpartition(": count")
+    return name.strip() if rest[:1].isspace() and rest.strip() == "distribution" else ""
 
 
 def read_slot(text: str) -> Slot | None:

@@ -14,7 +14,7 @@ PASSING = re.compile(
 )
 # Numbers that name a kind: rows with the same one belong together.
 NAMING = re.compile(
-    r"ERR(NO)?|RESULT|SIG(NAL)?|E?[UG]ID|CPU|NODE|NUMA|[DR]?PORT|IP|IPVER|DEV|(MNT|NET)?NS|CGROUP|(EXIT_)?CODE|STATUS"
+    r"KEY|ERR(NO)?|RESULT|SIG(NAL)?|E?[UG]ID|CPU|NODE|NUMA|[DR]?PORT|IP|IPVER|DEV|(MNT|NET)?NS|CGROUP|(EXIT_)?CODE|STATUS"
     r"|PROTO|TYPE|FLAGS|LEVEL|PRIO|ORDER|QUEUE(ID)?"
 )
 COUNTING = re.compile(

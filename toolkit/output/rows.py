@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from toolkit.output.distribution import OPEN_LOW
-from toolkit.output.frames import Slot
+from toolkit.output.frames import OPEN_LOW, Slot
 
 LONGEST_HOLE = 256  # rows; a longer one is a single row
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from toolkit.output.block import Above, Lines, Opened, Place, decode
-from toolkit.output.columns import HEADER_WORD, LONGEST_HEADER, Columns, find_words, is_strong, is_weak, join_header
+from toolkit.output.block import Above, Head, Lines, Opened, Place, Rows, decode
+from toolkit.output.columns import LONGEST_HEADER, Columns, find_names, is_strong, is_weak, join_header
 from toolkit.output.frames import Table
 from toolkit.output.marks import ROW_TIME, read_title
-from toolkit.output.units import read_column_unit
+from toolkit.output.units import read_column_units
 
 STOPPERS = frozenset({"Lost", "lost", "Possibly", "Tracing", "Tracing...", "^C"})  # no row begins so
 COMMA_HEADER = re.compile(r"[A-Za-z_][\w()%/:-]*(?:,[A-Za-z_][\w()%/:-]*){2,63}", re.ASCII)
@@ -26,10 +26,9 @@ class TableBlock:
         self._title = title
         self._time = time
         self._below = False  # a second line of the header was taken
-        self._headed = columns is None  # the header has not been handed on
         self.columns = columns
         self.last: Row = ()  # the row that was taken last
-        self._rows: list[Row] = []
+        self._rows = Rows(headed=columns is None)
 
     def take(self, lines: Lines, at: int) -> int:
         """Rows, until a line that is none or says that the header comes again."""
@@ -44,53 +43,41 @@ class TableBlock:
             return 0
         width, key, plain = columns.width, columns.key, columns.plain
         stoppers = {*STOPPERS, columns.names[0]}
-        keep = self._rows.append
+        keep = self._rows.waiting.append
         index = at
         for index in range(at, len(lines)):
-            text = decode(lines[index])
+            text = str(lines[index], "utf-8", "replace")
             cells = text.split()
             if not cells or cells[0] in stoppers:
                 break
             if len(cells) == width and plain and (key < 0 or cells[key].isdigit()):
                 keep(tuple(cells))
                 continue
-            row = columns.read(text)
+            row = columns.read(text.rstrip("\r"))
             if row is None:
                 break
             keep(row)
         else:
             index = len(lines)
-        self.last = self._rows[-1] if self._rows else self.last
+        self.last = self._rows.waiting[-1] if self._rows.waiting else self.last
         return index - at
 
     def learn(self) -> Columns:
         """The columns, as far as they are known."""
-        return self.columns or Columns(find_words(self._header, HEADER_WORD), "")
+        return self.columns or Columns(find_names(self._header), "")
 
     def _settle(self, row: str) -> Columns | None:
         """The columns as the first row shows them, if it is one."""
         words = row.split()
         if not words or words[0] in STOPPERS or is_strong(row):
             return None
-        columns = Columns(find_words(self._header, HEADER_WORD), row)
+        columns = Columns(find_names(self._header), row)
         return columns if columns.read(row) is not None else None
 
     def hand_on(self, place: Place, *, over: bool) -> Table | None:
         """The rows; a header alone once it is over."""
-        if not self._rows and not (over and self._headed):
-            return None
-        rows, self._rows = tuple(self._rows), []
-        self._headed = False
         columns = self.learn()
-        return Table(
-            offset=place.offset,
-            size=place.size,
-            title=self._title,
-            columns=columns.names,
-            rows=rows,
-            units=columns.units,
-            time=self._time,
-        )
+        return self._rows.hand_on(Head(self._title, columns.names, columns.units, self._time), place, over=over)
 
 
 class CommaBlock:
@@ -100,38 +87,24 @@ class CommaBlock:
     columns: Columns | None = None
 
     def __init__(self, header: str, time: str) -> None:
-        self._columns = tuple(header.split(","))
-        units = tuple(read_column_unit(name) for name in self._columns)
-        self._units = units if any(units) else ()
-        self._time = time
-        self._headed = True
-        self._rows: list[Row] = []
+        columns = tuple(header.split(","))
+        self._head = Head("", columns, read_column_units(columns), time)
+        self._rows = Rows(headed=True)
 
     def take(self, lines: Lines, at: int) -> int:
         """Rows of as many cells as the header has."""
-        width = len(self._columns)
+        columns = self._head.columns
+        width = len(columns)
         for index in range(at, len(lines)):
             cells = decode(lines[index]).split(",", width - 1)
-            if len(cells) != width or cells[0] == self._columns[0]:
+            if len(cells) != width or cells[0] == columns[0]:
                 return index - at
-            self._rows.append(tuple(cells))
+            self._rows.waiting.append(tuple(cells))
         return len(lines) - at
 
     def hand_on(self, place: Place, *, over: bool) -> Table | None:
         """The rows; a header alone once it is over."""
-        if not self._rows and not (over and self._headed):
-            return None
-        rows, self._rows = tuple(self._rows), []
-        self._headed = False
-        return Table(
-            offset=place.offset,
-            size=place.size,
-            title="",
-            columns=self._columns,
-            rows=rows,
-            units=self._units,
-            time=self._time,
-        )
+        return self._rows.hand_on(self._head, place, over=over)
 
 
 class TimedBlock:
@@ -141,9 +114,9 @@ class TimedBlock:
     columns: Columns | None = None
 
     def __init__(self, time: str, first: Row) -> None:
-        self._time = time
+        self._head = Head("", ("TIME", "TEXT"), time=time)
         self.time = first[0]  # what follows may be the table of that time
-        self._rows = [first]
+        self._rows = Rows(first)
 
     def take(self, lines: Lines, at: int) -> int:
         """Rows that begin with a time."""
@@ -151,18 +124,13 @@ class TimedBlock:
             row = read_timed(decode(lines[index]))
             if row is None:
                 return index - at
-            self._rows.append(row)
+            self._rows.waiting.append(row)
             self.time = row[0]
         return len(lines) - at
 
     def hand_on(self, place: Place, *, over: bool) -> Table | None:
         """The rows."""
-        if not self._rows:
-            return None
-        rows, self._rows = tuple(self._rows), []
-        return Table(
-            offset=place.offset, size=place.size, title="", columns=("TIME", "TEXT"), rows=rows, time=self._time
-        )
+        return self._rows.hand_on(self._head, place, over=over)
 
 
 def read_timed(text: str) -> Row | None:

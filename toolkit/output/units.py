@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 UNITS = {
     "secs": "s",
@@ -30,6 +31,12 @@ def read_unit(title: str) -> str:
     """The unit that a map's name ends in, `@usecs[sda]` or `@read_ns`; empty if it names none."""
     name = title.partition("[")[0].removeprefix("@").rpartition("_")[2].lower()
     return UNITS.get(name, "") if len(name) > 1 else ""  # `@s` and `@b` are names of anything
+
+
+def read_column_units(names: Sequence[str]) -> tuple[str, ...]:
+    """The unit of each column, as `Table.units` has them; none at all where no column names one."""
+    units = tuple(map(read_column_unit, names))
+    return units if any(units) else ()
 
 
 def read_column_unit(name: str) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from toolkit.output.block import Above, Lines, Opened, Place, decode
+from toolkit.output.block import Above, Head, Lines, Opened, Place, Rows, decode
 from toolkit.output.frames import Table, Values
 
 LONGEST_ENTRY = 4096  # characters, of an entry of a map
@@ -59,11 +59,11 @@ class MapBlock:
     whole = True
 
     def __init__(self, name: str, time: str, first: Pair, *, keyed: bool = True) -> None:
-        self._name = name
         self._keyed = keyed
-        self._time = time
         self._stats = STATS.fullmatch(first[1]) is not None
-        self._rows: list[tuple[str, ...]] = [self._read_row(*first)]
+        columns = ("count", "average", "total") if self._stats else ("value",)
+        self._head = Head(name, ("key", *columns) if keyed else columns, time=time)
+        self._rows = Rows(self._read_row(*first))
 
     def take(self, lines: Lines, at: int) -> int:
         """Entries of the same map."""
@@ -72,11 +72,11 @@ class MapBlock:
             if (
                 not self._keyed
                 or entry is None
-                or entry[0] != self._name
+                or entry[0] != self._head.title
                 or (STATS.fullmatch(entry[2]) is not None) != self._stats
             ):
                 return index - at
-            self._rows.append(self._read_row(entry[1], entry[2]))
+            self._rows.waiting.append(self._read_row(entry[1], entry[2]))
         return len(lines) - at
 
     def _read_row(self, key: str, value: str) -> tuple[str, ...]:
@@ -86,14 +86,7 @@ class MapBlock:
 
     def hand_on(self, place: Place, *, over: bool) -> Table | None:
         """The entries."""
-        if not self._rows:
-            return None
-        rows, self._rows = tuple(self._rows), []
-        columns = ("count", "average", "total") if self._stats else ("value",)
-        columns = ("key", *columns) if self._keyed else columns
-        return Table(
-            offset=place.offset, size=place.size, title=self._name, columns=columns, rows=rows, time=self._time
-        )
+        return self._rows.hand_on(self._head, place, over=over)
 
 
 def read_entry(text: str) -> tuple[str, str, str] | None:

@@ -53,10 +53,17 @@ def list_doubts(before: Recording, after: Recording) -> tuple[str, ...]:
     return tuple(doubts)
 
 
+def describe_open_end(recording: Recording) -> str:
+    """Why there is no result of a recording."""
+    if recording.running:
+        return "it is still running"
+    return recording.problem or "its launcher died before it ended"
+
+
 def _list_doubts(recording: Recording) -> list[str]:
     result = recording.result
     if result is None:
-        return ["it is still running" if recording.running else "its launcher died before it ended"]
+        return [describe_open_end(recording)]
     doubts = [recording.problem] if recording.problem else []
     if result.dropped_bytes:
         doubts.append(f"{result.dropped_bytes:,} bytes of its output were dropped")

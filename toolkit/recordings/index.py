@@ -29,14 +29,14 @@ from toolkit.recordings.read import list_raw_names, read_recording
 if TYPE_CHECKING:
     import sqlite3
 
-SHAPE = 2  # of the tables
+SHAPE = 3  # of the tables
 PATIENCE = 2.0  # seconds for another process that writes
 CHUNK = 2000  # recordings written at once, so that nobody waits long for us
 # The kernel's clock for files ticks every few milliseconds, NFS servers' every second: a folder that changed just now
 # may change again and look the same.
 SETTLED = 2_000_000_000  # nanoseconds
 DAMAGED = "damaged"  # the state of a folder that holds no recording, or not yet
-UNFINISHED = f"state IN ('{State.RUNNING}', '{State.CRASHED}', '{DAMAGED}')"  # these may change
+UNFINISHED = f"state IN ('{State.RUNNING}', '{State.CRASHED}', '{State.UNKNOWN}', '{DAMAGED}')"  # these may change
 
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS recordings (
@@ -70,6 +70,21 @@ def find_ids(folder: Path, file: Path, query: Query, limit: int) -> tuple[str, .
         return _ask(_copy(file), folder, query, limit)
     except sqlite3.DatabaseError:
         return _ask(_make(":memory:"), folder, query, limit)
+
+
+def find_damaged(file: Path) -> tuple[str, ...]:
+    """The folders that hold no recording that can be read, newest first, as the last question saw them."""
+    import sqlite3
+
+    try:
+        db = _open(file)
+        try:
+            found = db.execute("SELECT id FROM recordings WHERE state = ? ORDER BY id DESC", (DAMAGED,)).fetchall()
+        finally:
+            db.close()
+    except (sqlite3.Error, OSError):
+        return ()  # it cannot be written now, and another time tells
+    return tuple(name for (name,) in found)
 
 
 def forget_recording(file: Path, name: str) -> None:

@@ -19,6 +19,7 @@ from toolkit.runs import Enforcement, Form, Limits, Result
 SHAPE = 1  # of run.json and result.json; raised when a field changes its meaning
 ID = re.compile(r"\d{8}T\d{6}Z-[\w.-]+", re.ASCII)  # what recordings.write.new_id makes
 TAG = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,63}", re.ASCII)
+STREAMS = {"O": "stdout", "E": "stderr"}  # a letter in `timing`, and the file of what came there
 MOST_TAGS = 32
 BEING_MADE = ".new-"  # before the name of one whose run.json is not complete
 BEING_REMOVED = ".gone-"
@@ -74,24 +75,30 @@ class State(StrEnum):
     FAILED = "failed"
     RUNNING = "running"
     CRASHED = "crashed"  # its launcher died
+    UNKNOWN = "unknown"  # it ended, but how cannot be read
 
 
 class Recording(Value, frozen=True, omit_defaults=False):
-    """One recording as it is read back; `result` is None while the run goes on, and when its launcher died."""
+    """One recording as it is read back.
+
+    `result` is None while the run goes on, when its launcher died, and when it cannot be read, as `problem` says then.
+    """
 
     path: str
     run: RunRecord
     result: Result | None
     running: bool = False
     tags: tuple[str, ...] = ()
-    problem: str = ""  # why it is not complete
+    problem: str = ""  # why it is not complete, or its result cannot be read
 
     @property
     def state(self) -> State:
         """What it is in one word."""
         if self.result is not None:
             return State(self.result.outcome)
-        return State.RUNNING if self.running else State.CRASHED
+        if self.running:
+            return State.RUNNING
+        return State.UNKNOWN if self.problem else State.CRASHED
 
 
 class Query(Value, frozen=True):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from toolkit.errors import DAMAGED, NoSuchRecording, StateError
+from toolkit.errors import NoSuchRecording, StateError
 from toolkit.recordings.files import is_written, open_folder, read_file
-from toolkit.recordings.layout import ID, MOST_TAGS, TAG, Recording, ResultRecord, RunRecord
+from toolkit.recordings.layout import ID, MOST_TAGS, SHAPE, TAG, Recording, ResultRecord, RunRecord
 
 _RUN = msgspec.json.Decoder(RunRecord)
 _RESULT = msgspec.json.Decoder(ResultRecord)
+Record = TypeVar("Record", RunRecord, ResultRecord)
 
 
 def list_recordings(folder: Path) -> Iterator[Recording]:
@@ -26,16 +28,11 @@ def list_recordings(folder: Path) -> Iterator[Recording]:
 
 def list_ids(folder: Path) -> tuple[str, ...]:
     """The names of the recordings, newest first; their names begin with the time. Raises StateError."""
-    return tuple(sorted(filter(ID.fullmatch, list_names(folder)), reverse=True))
-
-
-def list_names(folder: Path) -> tuple[str, ...]:
-    """All that is in a folder of recordings, in no order. Raises StateError."""
-    return tuple(map(os.fsdecode, list_raw_names(folder)))
+    return tuple(sorted(filter(ID.fullmatch, map(os.fsdecode, list_raw_names(folder))), reverse=True))
 
 
 def list_raw_names(folder: Path) -> list[bytes]:
-    """Like `list_names`, as bytes."""
+    """All that is in a folder of recordings, in no order. Raises StateError."""
     try:
         return os.listdir(os.fsencode(folder))
     except FileNotFoundError:
@@ -47,28 +44,38 @@ def list_raw_names(folder: Path) -> list[bytes]:
 
 
 def find_recording(folder: Path, name: str) -> Recording:
-    """The recording of this name, of this unambiguous beginning, or of `last`. Raises NoSuchRecording."""
+    """The recording of this name, of this unambiguous beginning, or of `last`. NoSuchRecording, StateError."""
+    if name == "last":
+        newest = next(list_recordings(folder), None)
+        if newest is None:
+            raise NoSuchRecording("nothing is recorded yet", fix="`toolkit run runqlat 10 1` makes the first")
+        return newest
     ids = list_ids(folder)
-    matching = ids[:1] if name == "last" else tuple(one for one in ids if one == name or one.startswith(name))
-    if name in matching:
-        matching = (name,)
+    matching = (name,) if name in ids else tuple(one for one in ids if name and one.startswith(name))
     if len(matching) > 1:
         raise NoSuchRecording(f"{name!r} could be any of {len(matching)} recordings", fix=f"such as {matching[0]}")
-    recording = read_recording(folder / matching[0]) if matching and name else None
-    if recording is None and not ids:
-        raise NoSuchRecording("nothing is recorded yet", fix="`toolkit run runqlat 10 1` makes the first")
-    if recording is None:
+    if not matching:
         raise NoSuchRecording(f"there is no recording {name!r}", fix="`toolkit recordings list` shows them")
-    return recording
+    return open_recording(folder / matching[0])
 
 
 def read_recording(path: Path | str) -> Recording | None:
     """One recording, or None where there is none that can be read."""
     try:
+        return open_recording(path)
+    except StateError:
+        return None
+
+
+def open_recording(path: Path | str) -> Recording:
+    """One recording. Raises StateError, which says why it cannot be read."""
+    try:
         with open_folder(path) as place:
             return _read(path, place)
-    except (OSError, *DAMAGED):
-        return None
+    except OSError as error:
+        raise StateError(f"cannot read {path}: {error.strerror}", fix="it holds no recording that is whole") from error
+    except _Unreadable as error:
+        raise StateError(f"cannot read {path}: {error}", fix="what it printed is in its file stdout") from error
 
 
 def read_tags(place: int) -> tuple[str, ...]:
@@ -81,23 +88,62 @@ def read_tags(place: int) -> tuple[str, ...]:
 
 
 def _read(path: Path | str, place: int) -> Recording:
-    run = _RUN.decode(read_file("run.json", place))
-    record = _read_result(place)
-    running = record is None and is_written(place)
-    if record is None and not running:
-        record = _read_result(place)  # it may have ended between the two looks
+    run = _read_record(_RUN, "run.json", place)
+    record, problem = _read_result(place)
+    running = record is None and not problem and is_written(place)
+    if record is None and not problem and not running:
+        record, problem = _read_result(place)  # it may have ended between the two looks
     return Recording(
         path=str(path),
         run=run,
         result=record.result if record else None,
         running=running,
         tags=read_tags(place),
-        problem=record.problem if record else "",
+        problem=record.problem if record else problem,
     )
 
 
-def _read_result(place: int) -> ResultRecord | None:
+def _read_result(place: int) -> tuple[ResultRecord | None, str]:
+    """How it ended, if it has; or why that cannot be told."""
     try:
-        return _RESULT.decode(read_file("result.json", place))
-    except (OSError, *DAMAGED):
-        return None
+        return _read_record(_RESULT, "result.json", place), ""
+    except FileNotFoundError:
+        return None, ""
+    except _Unreadable as error:
+        return None, f"how it ended cannot be read: {error}"
+
+
+class _Unreadable(Exception):
+    """A file of a recording that is there, and why nothing can be made of it."""
+
+
+class _Shaped(msgspec.Struct):
+    shape: int
+
+
+_SHAPED = msgspec.json.Decoder(_Shaped)
+
+
+def _read_record(decoder: msgspec.json.Decoder[Record], name: str, place: int) -> Record:
+    """A record. Raises FileNotFoundError and _Unreadable, also for one of a newer shape, which means other things."""
+    try:
+        data = read_file(name, place)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _Unreadable(f"{name}: {error.strerror}") from error
+    newer = f"a newer toolkit wrote {name}"
+    try:
+        record = decoder.decode(data)
+    except DAMAGED as error:
+        raise _Unreadable(newer if _read_shape(data) > SHAPE else f"{name} is damaged") from error
+    if record.shape > SHAPE:
+        raise _Unreadable(newer)
+    return record
+
+
+def _read_shape(data: bytes) -> int:
+    try:
+        return _SHAPED.decode(data).shape
+    except msgspec.MsgspecError:
+        return 0

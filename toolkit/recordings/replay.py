@@ -11,11 +11,11 @@ from typing import BinaryIO
 from toolkit.errors import StateError
 from toolkit.model import Value
 from toolkit.recordings.files import open_file, open_folder
+from toolkit.recordings.layout import STREAMS
 
 LONGEST_LINE = 200  # bytes of `timing`
 LONGEST = 366 * 86400.0  # seconds: what is later than that is damage
 PIECE = 1 << 16
-FILES = {"O": "stdout", "E": "stderr"}
 
 
 class Step(Value, frozen=True):
@@ -31,7 +31,7 @@ def read_steps(path: Path) -> Iterator[Step]:
 
     Lines that are damaged are passed over.
     """
-    clocks = dict.fromkeys(FILES, 0.0)
+    clocks = dict.fromkeys(STREAMS, 0.0)
     latest = 0.0
     try:
         with open_folder(path) as place, _open("timing", place) as file:
@@ -82,7 +82,7 @@ def _read_line(line: bytes) -> Step | None:
         step = Step(time=float(delay), stream=letter, size=int(size))
     except ValueError:
         return None
-    good = step.stream in FILES and math.isfinite(step.time) and step.time >= 0 and step.size > 0
+    good = step.stream in STREAMS and math.isfinite(step.time) and step.time >= 0 and step.size > 0
     return step if good else None
 
 

@@ -13,13 +13,12 @@ import msgspec
 
 from toolkit.errors import StateError
 from toolkit.paths import make_folder
-from toolkit.recordings.layout import BEING_MADE, SHAPE, ResultRecord, RunRecord
+from toolkit.recordings.layout import BEING_MADE, SHAPE, STREAMS, ResultRecord, RunRecord
 from toolkit.runs import Cost, Result
 
 if TYPE_CHECKING:
     from toolkit.output.frames import Frame
 
-STREAMS = {"O": "stdout", "E": "stderr"}
 LOOK_EVERY = 4 << 20  # bytes written between two looks at how much space is left
 RECEIPT = ".result.json"  # where result.json gets its space before the disk is full
 RECEIPT_BYTES = 1 << 14

@@ -9,6 +9,7 @@ from toolkit.cli.places import own_paths
 from toolkit.cli.recordings.diff_report import DiffReport, describe
 from toolkit.output.compare import Seconds, compare
 from toolkit.output.digest import Digest
+from toolkit.output.gather import gather
 from toolkit.recordings.content import measure_seconds, read_frames
 from toolkit.recordings.facts import list_changes, list_doubts
 from toolkit.recordings.layout import Recording
@@ -52,5 +53,5 @@ def make_report(before: Recording, after: Recording) -> DiffReport:
 
 def _digest(recording: Recording, digest: Digest) -> Digest:
     for _, frame in read_frames(recording):
-        digest.add(frame)
+        gather(frame, digest)
     return digest

@@ -17,7 +17,7 @@ from toolkit.cli.places import own_paths
 from toolkit.cli.recordings.times import EXAMPLES, parse_since, parse_until
 from toolkit.model import Value
 from toolkit.paths import Paths
-from toolkit.recordings.index import find_ids
+from toolkit.recordings.index import find_damaged, find_ids
 from toolkit.recordings.layout import Query, Recording, State, matches
 from toolkit.recordings.read import read_recording
 from toolkit.snapshot.index import load_index
@@ -89,6 +89,9 @@ def command(
         click.echo("Nothing is recorded yet: `toolkit run runqlat 10 1` makes the first.", err=True)
     else:
         click.echo("No recording is like this.", err=True)
+    if query == Query() and (damaged := find_damaged(paths.recordings_index)):
+        many = f"{len(damaged)} folder{'s hold' if len(damaged) > 1 else ' holds'} no recording that can be read"
+        click.echo(f"{many}: `toolkit recordings show {damaged[0]}` says why.", err=True)
 
 
 def _find(paths: Paths, query: Query, limit: int) -> Iterator[Recording]:

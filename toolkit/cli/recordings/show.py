@@ -16,7 +16,7 @@ from toolkit.cli.places import own_paths
 from toolkit.errors import StateError
 from toolkit.launch.outgoing import write_all
 from toolkit.recordings.files import open_file, open_folder
-from toolkit.recordings.layout import Recording
+from toolkit.recordings.layout import Recording, State
 from toolkit.recordings.read import find_recording
 from toolkit.runs import Form
 
@@ -71,7 +71,7 @@ def _format(recording: Recording) -> Iterator[str]:
     elif recording.running:
         so_far = render.format_duration(max(0.0, time.time() - run.started))
         yield f"  running    for {so_far}; this is what it printed so far"
-    else:
+    elif recording.state is State.CRASHED:
         yield "  crashed    its launcher died before it ended; this is what it printed until then"
     if recording.problem:
         yield f"  problem    {recording.problem}"

@@ -49,12 +49,17 @@ def _draw_bars(rows: Sequence[Slot]) -> str:
         cells = (
             tag("td", escape(label_slot(row)), class_="n"),
             tag("td", f"{row.count:,}", class_="n"),
-            tag("td", f"{row.count / whole * 100 if whole else 0:.1f} %", class_="n"),
+            tag("td", escape(_show_share(row.count, whole)), class_="n"),
             tag("td", picture, class_="wide"),
         )
         lines.append(tag("tr", "".join(cells)))
     head = "".join(tag("th", name, scope="col") for name in ("from..to", "count", "share", ""))
     return tag("table", tag("thead", tag("tr", head)) + tag("tbody", "".join(lines)), class_="bars")
+
+
+def _show_share(count: int, whole: int) -> str:
+    share = count / whole * 100 if whole else 0.0
+    return "<0.1 %" if 0 < share < 0.05 else f"{share:.1f} %"
 
 
 def _draw_heat(series: Series, intervals: int, rows: Sequence[Slot]) -> str:
@@ -72,7 +77,7 @@ def _draw_heat(series: Series, intervals: int, rows: Sequence[Slot]) -> str:
     many = f"{each} intervals a column" if each > 1 else "one interval a column"
     return (
         tag("h3", "Over time")
-        + tag("p", f"Left to right, {many}; the darker, the more, up to {most:,}.", class_="note")
+        + tag("p", f"Left to right, {many}; the stronger the colour, the more, up to {most:,}.", class_="note")
         + tag("div", _draw_labels(rows) + tag("div", picture, class_="wide"), class_="heat")
     )
 

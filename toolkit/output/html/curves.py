@@ -76,6 +76,6 @@ def _draw_curve(name: str, points: Sequence[Point]) -> str:
         role="img",
         class_="field",
     )
-    caption = f"{escape(name)}: at most {_show(most)}"
+    caption = f"{escape(name)}: max {_show(most)}"
     axis = tag("div", tag("span", f"{begin:.1f} s") + tag("span", f"{end:.1f} s"), class_="axis")
     return tag("figure", tag("figcaption", caption) + picture + axis)

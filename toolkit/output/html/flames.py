@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from toolkit.output.digest import StackPath
+from toolkit.output.gather import StackPath
 from toolkit.output.html.markup import escape, percent, section, tag
 
 HEIGHT = 18  # pixels of a frame

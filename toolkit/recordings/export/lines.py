@@ -12,8 +12,8 @@ import msgspec
 from toolkit.model import Value
 from toolkit.output.frames import Frame, Text
 from toolkit.recordings.content import Excerpts, read_costs, read_frames
-from toolkit.recordings.layout import Recording, RunRecord
-from toolkit.recordings.replay import FILES, Step, read_pieces
+from toolkit.recordings.layout import STREAMS, Recording, RunRecord
+from toolkit.recordings.replay import Step, read_pieces
 from toolkit.runs import Cost, Result
 
 SHAPE = 1
@@ -49,7 +49,7 @@ class CostEvent(Value, frozen=True, tag_field="event", tag="cost", omit_defaults
 
 
 class ResultEvent(Value, frozen=True, tag_field="event", tag="result", omit_defaults=False):
-    """The last line; null: the run goes on, or its launcher died. `problem`: why the recording is not complete."""
+    """The last line; null: the run goes on, its launcher died, or `problem` says why it is not known."""
 
     result: Result | None
     problem: str
@@ -81,12 +81,12 @@ def _list_frames(recording: Recording) -> Iterator[FrameEvent]:
 
 def list_output(pieces: Iterable[tuple[Step, bytes]]) -> Iterator[OutputEvent]:
     """What pieces say, as they come; a character that two share is in the later one."""
-    decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in FILES}
+    decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in STREAMS}
     seconds = 0.0
     for step, data in pieces:
         seconds = round(step.time, 6)
         if text := decoders[step.stream].decode(data):
-            yield OutputEvent(seconds=seconds, stream=FILES[step.stream], text=text)
+            yield OutputEvent(seconds=seconds, stream=STREAMS[step.stream], text=text)
     for stream, decoder in decoders.items():
         if text := decoder.decode(b"", final=True):
-            yield OutputEvent(seconds=seconds, stream=FILES[stream], text=text)
+            yield OutputEvent(seconds=seconds, stream=STREAMS[stream], text=text)

@@ -15,8 +15,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from toolkit.output.digest import Room, StackPath
-from toolkit.output.frames import Frame, Histogram, Lost, Stacks, Table, Text, Values
+from toolkit.output.frames import Histogram, Stacks, Table, Values
+from toolkit.output.gather import Name, Room, Shape, StackCounts, count_stacks, gather
 from toolkit.output.heat import Series
 from toolkit.output.html.bars import draw_series
 from toolkit.output.html.curves import Costs, draw_costs
@@ -26,6 +26,7 @@ from toolkit.output.html.tables import Sheet, draw_sheet
 from toolkit.output.plain import Plain
 from toolkit.recordings.content import measure_seconds, read_costs, read_frames
 from toolkit.recordings.export import text
+from toolkit.recordings.facts import describe_open_end
 from toolkit.recordings.layout import Recording
 from toolkit.recordings.replay import read_pieces
 from toolkit.runs import Account, Outcome
@@ -48,36 +49,21 @@ SHOWN = {"stdout": 256 << 10, "stderr": 64 << 10}  # bytes of what was printed
 
 
 class Contents:
-    """What the page shows of a run's frames, as much as fits."""
+    """What the page shows of a run's frames, as much as fits: a `Gathering`."""
 
     def __init__(self) -> None:
-        self.series: dict[tuple[str, str], Series] = {}
-        self.intervals: dict[tuple[str, str], int] = {}
-        self.sheets: dict[tuple[str, tuple[str, ...]], Sheet] = {}
-        self.stacks: dict[tuple[str, str], dict[StackPath, list[int]]] = {}
+        self.series: dict[Name, Series] = {}
+        self.intervals: dict[Name, int] = {}
+        self.sheets: dict[Shape, Sheet] = {}
+        self.stacks: dict[Name, StackCounts] = {}
         self.values: dict[str, str] = {}
         self.lost = 0
         self.left_out = 0
         self._cells = MOST_CELLS
         self._room = Room(MOST_STACKS)
 
-    def add(self, frame: Frame) -> None:
-        """Take the next frame."""
-        match frame:
-            case Histogram():
-                self._add_histogram(frame)
-            case Table():
-                self._add_table(frame)
-            case Stacks():
-                self._add_stacks(frame)
-            case Values():
-                self._add_values(frame)
-            case Lost():
-                self.lost += frame.count
-            case Text():
-                return
-
-    def _add_histogram(self, frame: Histogram) -> None:
+    def add_histogram(self, frame: Histogram) -> None:
+        """Its title gets one more interval."""
         name = (frame.title, frame.unit)
         if name not in self.series and len(self.series) >= MOST_SERIES:
             self.left_out += 1
@@ -86,7 +72,8 @@ class Contents:
         self.intervals[name] = interval + 1
         self.series.setdefault(name, Series()).add(interval, frame)
 
-    def _add_table(self, frame: Table) -> None:
+    def add_table(self, frame: Table) -> None:
+        """Its rows go below those of the same title and columns."""
         shape = (frame.title, frame.columns)
         if shape not in self.sheets and len(self.sheets) >= MOST_SHEETS:
             self.left_out += 1
@@ -96,22 +83,23 @@ class Contents:
             self._cells -= len(row)
             sheet.add(frame.time, row, keep=self._cells >= 0)
 
-    def _add_stacks(self, frame: Stacks) -> None:
-        known: dict[StackPath, list[int]] | None = self._room.find(self.stacks, (frame.title, frame.unit), dict)
-        if known is None:
-            return
-        for stack in frame.stacks:
-            count = self._room.find(known, StackPath(stack.key, stack.frames), lambda: [0])
-            if count:
-                count[0] += stack.count
+    def add_stacks(self, frame: Stacks) -> None:
+        """Add them to those of the same path."""
+        count_stacks(frame, self.stacks, self._room, name_key=str)
 
-    def _add_values(self, frame: Values) -> None:
+    def add_values(self, frame: Values) -> None:
+        """The last one of each name stays."""
         for name, value in frame.pairs:
             key = f"{frame.title} {name}".strip()
             if key in self.values or len(self.values) < MOST_VALUES:
                 self.values[key] = value
             else:
                 self.left_out += 1
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was understood as data."""
+        return not (self.series or self.sheets or self.stacks or self.values)
 
     @property
     def missing(self) -> int:
@@ -123,20 +111,21 @@ def export(recording: Recording) -> Iterator[bytes]:
     """The page, part by part. Raises StateError."""
     contents, costs = Contents(), Costs()
     for _, frame in read_frames(recording):
-        contents.add(frame)
+        gather(frame, contents)
     for sample in read_costs(recording):
         costs.add(sample)
+    stdout = _read_stdout(recording)
     parts = (
         _draw_head(recording),
-        _draw_doubts(recording, contents),
+        _draw_doubts(recording, contents, stdout),
         *(draw_series(name[0], one, contents.intervals[name]) for name, one in contents.series.items()),
         *(draw_flames(title, unit, stacks) for (title, unit), stacks in contents.stacks.items()),
         *(draw_sheet(sheet) for sheet in contents.sheets.values()),
         _draw_values(contents),
         draw_costs(costs.samples),
         _draw_facts(recording),
-        _draw_text("What it printed", _read_stdout(recording)),
-        _draw_text("On stderr", _read_stderr(recording)),
+        _draw_text("What it printed", stdout, shown=contents.empty),
+        _draw_text("On stderr", _read_stderr(recording), shown=not stdout.text.strip()),
     )
     return _assemble(f"{recording.run.tool} {shlex.join(recording.run.arguments)}".rstrip(), parts, recording)
 
@@ -176,17 +165,20 @@ def _draw_head(recording: Recording) -> str:
 def _describe_end(recording: Recording) -> str:
     result = recording.result
     if result is None:
-        return "it is still running" if recording.running else "its launcher died"
+        return describe_open_end(recording)
     status = f", status {result.tool_status}" if result.tool_status else ""
-    return f"{ENDINGS[result.outcome]}{status}{': ' + result.detail if result.detail else ''}"
+    return f"{ENDINGS[result.outcome]}{status}"
 
 
-def _draw_doubts(recording: Recording, contents: Contents) -> str:
+def _draw_doubts(recording: Recording, contents: Contents, stdout: Beginning) -> str:
     """What should be known before anything below is believed."""
-    doubts = [reason.text for reason in recording.run.verdict.reasons]
+    result = recording.result
+    doubts = [f"{ENDINGS[result.outcome]}: {result.detail}"] if result and result.detail else []
+    doubts += [] if stdout.text.strip() else ["it printed nothing"]
+    doubts += [reason.text for reason in recording.run.verdict.reasons]
     doubts += [recording.problem] if recording.problem else []
-    if recording.result and recording.result.dropped_bytes:
-        doubts.append(f"{recording.result.dropped_bytes:,} bytes of its output were dropped")
+    if result and result.dropped_bytes:
+        doubts.append(f"{result.dropped_bytes:,} bytes of its output were dropped")
     if contents.lost:
         doubts.append(f"{contents.lost:,} events were lost: what was counted is too little")
     if contents.missing:
@@ -278,9 +270,10 @@ def _take(pieces: Iterator[str], size: int) -> Beginning:
     return Beginning("".join(taken), size, left < 0)
 
 
-def _draw_text(title: str, beginning: Beginning) -> str:
+def _draw_text(title: str, beginning: Beginning, *, shown: bool) -> str:
     if not beginning.text.strip():
         return ""
     note = f"The first {beginning.size >> 10} KiB; the recording has all of it." if beginning.more else ""
     pre = tag("pre", escape(beginning.text), tabindex="0")
-    return section(title, tag("details", tag("summary", "Show") + pre), note=note)
+    opened = {"open": ""} if shown else {}
+    return section(title, tag("details", tag("summary", "Show") + pre, **opened), note=note)

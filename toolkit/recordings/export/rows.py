@@ -14,8 +14,7 @@ from itertools import islice
 
 from toolkit.errors import StateError
 from toolkit.output.chart import show_safely
-from toolkit.output.distribution import OPEN_LOW
-from toolkit.output.frames import Frame, Histogram, Lost, Stacks, Table, Text, Values
+from toolkit.output.frames import OPEN_LOW, Frame, Histogram, Lost, Stacks, Table, Text, Values
 from toolkit.recordings.content import read_frames
 from toolkit.recordings.export.folded import fold
 from toolkit.recordings.layout import Recording
@@ -43,8 +42,8 @@ def export(recording: Recording, table: int | None = None) -> Iterator[bytes]:
         shape = find_shape(frame)
         if shape in wanted:
             common = _common_cells(wanted[shape], seconds, frame)
-            cells = _list_cells(frame)
-            while some := [(*common, *_place(row, taken[shape], len(places))) for row in islice(cells, AT_ONCE)]:
+            rows = _place(_list_cells(frame), taken[shape], len(places))
+            while some := [(*common, *row) for row in islice(rows, AT_ONCE)]:
                 yield _write(some)
 
 
@@ -129,18 +128,30 @@ def _join_names(shapes: Iterable[Shape]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for _, columns in shapes for name in _name_columns(columns)))
 
 
-def _place(cells: Sequence[object], places: Sequence[int], width: int) -> list[object]:
-    row: list[object] = [""] * width
-    for cell, place in zip(cells, places, strict=False):
-        row[place] = cell
-    return row
+def _place(rows: Iterable[Sequence[object]], places: Sequence[int], width: int) -> Iterator[Sequence[object]]:
+    """The rows of one table, with their cells in the columns of all tables."""
+    if list(places) == list(range(width)):
+        yield from (row if len(row) == width else (*row, *[""] * (width - len(row))) for row in rows)
+        return
+    for cells in rows:
+        row: list[object] = [""] * width
+        for cell, place in zip(cells, places, strict=False):
+            row[place] = cell
+        yield row
 
 
 def _write(rows: Sequence[Sequence[object]]) -> bytes:
+    text = _format(rows)
+    # Looking at all of it at once is much faster than at each cell; an end of line in a cell is one too many.
+    if text.count("\n") != len(rows) or not text.replace("\n", "").isprintable():
+        text = _format([[show_safely(cell) if isinstance(cell, str) else cell for cell in row] for row in rows])
+    return text.encode("utf-8", "replace")
+
+
+def _format(rows: Sequence[Sequence[object]]) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([[show_safely(cell) if isinstance(cell, str) else cell for cell in row] for row in rows])
-    return text.getvalue().encode("utf-8", "replace")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _describe(shapes: Sequence[Shape]) -> str:
