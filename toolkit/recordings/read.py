@@ -9,10 +9,11 @@ from typing import TypeVar
 
 import msgspec
 
-from toolkit.errors import NoSuchRecording, StateError
+from toolkit.errors import DAMAGED, NoSuchRecording, StateError
 from toolkit.recordings.files import is_written, open_folder, read_file
 from toolkit.recordings.layout import ID, MOST_TAGS, SHAPE, TAG, Recording, ResultRecord, RunRecord
 
+MAKE_FIRST = "`toolkit run runqlat 10 1` makes the first"
 _RUN = msgspec.json.Decoder(RunRecord)
 _RESULT = msgspec.json.Decoder(ResultRecord)
 Record = TypeVar("Record", RunRecord, ResultRecord)
@@ -48,12 +49,14 @@ def find_recording(folder: Path, name: str) -> Recording:
     if name == "last":
         newest = next(list_recordings(folder), None)
         if newest is None:
-            raise NoSuchRecording("nothing is recorded yet", fix="`toolkit run runqlat 10 1` makes the first")
+            raise NoSuchRecording("nothing is recorded yet", fix=MAKE_FIRST)
         return newest
     ids = list_ids(folder)
     matching = (name,) if name in ids else tuple(one for one in ids if name and one.startswith(name))
     if len(matching) > 1:
         raise NoSuchRecording(f"{name!r} could be any of {len(matching)} recordings", fix=f"such as {matching[0]}")
+    if not ids:
+        raise NoSuchRecording(f"there is no recording {name!r}: nothing is recorded yet", fix=MAKE_FIRST)
     if not matching:
         raise NoSuchRecording(f"there is no recording {name!r}", fix="`toolkit recordings list` shows them")
     return open_recording(folder / matching[0])
@@ -145,5 +148,5 @@ def _read_record(decoder: msgspec.json.Decoder[Record], name: str, place: int) -
 def _read_shape(data: bytes) -> int:
     try:
         return _SHAPED.decode(data).shape
-    except msgspec.MsgspecError:
+    except DAMAGED:
         return 0
