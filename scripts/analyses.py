@@ -17,7 +17,8 @@ from pathlib import Path
 from scripts.bench.measure import TOOLKIT
 from scripts.bench.upstreams import find_mirror, list_upstreams
 from toolkit.analysis import analyze
-from toolkit.catalog.load import Curated, load_curated
+from toolkit.catalog.curated import Curated
+from toolkit.catalog.load import load_curated
 from toolkit.model import Analysis, Engine
 from toolkit.paths import Paths, data_folder, find_paths
 from toolkit.snapshot.build import Reader, analysis_key, build_index, hash_text

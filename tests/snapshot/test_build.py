@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from tests.support.samples import need
-from toolkit.catalog.load import Curated
+from toolkit.catalog.curated import Curated
 from toolkit.model import Analysis, Category, Engine, Found, Risk, Signature, Tool
 from toolkit.snapshot.build import Reader, analysis_key, build_index, hide_interpreter
 from toolkit.trust import find_distrust

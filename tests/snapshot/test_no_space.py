@@ -10,7 +10,7 @@ import pytest
 
 from tests.snapshot.test_sync import Upstream, own_source, run_sync, script
 from tests.support.disks import leave_inodes, leave_pages, mount, mount_tmpfs
-from toolkit.catalog.load import Curated
+from toolkit.catalog.curated import Curated
 from toolkit.errors import StateError
 from toolkit.model import Category, Tool
 from toolkit.paths import Paths

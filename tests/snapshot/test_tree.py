@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.snapshot.test_store import make_manifest
-from toolkit.catalog.load import Curated
+from toolkit.catalog.curated import Curated
 from toolkit.errors import StateError
 from toolkit.model import Category, Tool
 from toolkit.snapshot.layout import Snapshot

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from toolkit.catalog.curated import Curated
 from toolkit.documents import Entry, convert_entry, point_at, read_entries
 from toolkit.errors import SettingsError
 from toolkit.model import (
@@ -90,15 +91,6 @@ class TroubleEntry(Value, frozen=True):
     when: Condition = Condition()
     blind: bool = False
     fix: str = ""
-
-
-class Curated(Value, frozen=True):
-    """The whole curated catalog, tools in order of their names."""
-
-    categories: tuple[Category, ...]
-    sources: tuple[Source, ...]
-    tools: tuple[Tool, ...]
-    troubles: tuple[Trouble, ...] = ()
 
 
 def load_curated(folder: Path) -> Curated:

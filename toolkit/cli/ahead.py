@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from toolkit.cli.reading import Reading, list_texts
 from toolkit.cli.session import Session, join_session
@@ -13,7 +14,9 @@ from toolkit.config import Settings
 from toolkit.host.ahead import FactsAhead
 from toolkit.model import Index
 from toolkit.paths import Paths
-from toolkit.snapshot.collect import Collected
+
+if TYPE_CHECKING:
+    from toolkit.snapshot.collect import Collected
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,10 @@ class Ahead:
         """Have the tools among these files analysed, so that the catalog after the sync is built sooner."""
         self.reader.submit(self.reading.read_tools, list_texts(files))
 
-    def reload(self) -> Session:
-        """Everything as it is after the sync. Raises ToolkitError."""
-        index = self.reader.submit(self.reading.load_catalog).result()
-        return join_session(self.paths, self.settings, index, self.facts.result())
+    def reload(self) -> Callable[[], Session]:
+        """Begin to load everything as it is after the sync; gives what waits for it, and raises ToolkitError."""
+        index = self.reader.submit(self.reading.load_catalog)
+        return lambda: join_session(self.paths, self.settings, index.result(), self.facts.result())
 
 
 @contextmanager

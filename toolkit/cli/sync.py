@@ -109,15 +109,19 @@ def command(
         as_json=as_json,
     )
     sys.setswitchinterval(SWITCH)
-    ahead = () if pinned or find_held(paths.hold, paths.current) else asked
+    to_ask = () if pinned or find_held(paths.hold, paths.current) else asked
     with (
         _end_cleanly(paths),
         open_reading(paths) as reading,
-        ask_ahead(ahead, seconds=call.seconds) as answers,
+        ask_ahead(to_ask, seconds=call.seconds) as answers,
     ):
-        from toolkit.cli.sync_run import run_sync  # here, since loading it takes as long as half an answer
+        # Here, since to load these takes as long as half an answer; and the engines are asked before the second.
+        from toolkit.cli.ahead import load_ahead
 
-        return run_sync(call, answers, reading)
+        with load_ahead(paths, settings, reading) as ahead:
+            from toolkit.cli.sync_run import run_sync
+
+            return run_sync(call, answers, ahead)
 
 
 def _choose_sources(sources: tuple[Source, ...], names: tuple[str, ...]) -> tuple[Source, ...]:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from toolkit.catalog.load import Curated
+from toolkit.catalog.curated import Curated
 from toolkit.choose import judge_all
 from toolkit.cli import render
-from toolkit.cli.ahead import Ahead, load_ahead
+from toolkit.cli.ahead import Ahead
 from toolkit.cli.books import note_failure, note_report
 from toolkit.cli.narrate import say
 from toolkit.cli.progress import show_progress
-from toolkit.cli.reading import Reading
 from toolkit.cli.retention import retain_afterwards
 from toolkit.cli.session import Session
 from toolkit.cli.sync_report import Outcome, describe_problems, format_log, format_outcome, format_trials
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
     from toolkit.cli.sync import Call
 
 
-def run_sync(call: Call, answers: Answers, reading: Reading) -> int:
+def run_sync(call: Call, answers: Answers, ahead: Ahead) -> int:
     """Sync, write down how it went, and print it; gives the exit status."""
-    with retain_afterwards(call.paths, call.settings), load_ahead(call.paths, call.settings, reading) as ahead:
+    with retain_afterwards(call.paths, call.settings):
         with note_failure(call.paths, call.settings, ahead.session):
             outcome, load = _sync(call, answers, ahead)
         asked = frozenset(one.name for one in call.asked)
@@ -68,8 +67,9 @@ def _sync(call: Call, answers: Answers, ahead: Ahead) -> tuple[Outcome, Callable
         report = sync(paths, request, progress)
         if report.snapshot == report.before:
             return Outcome(shape=render.SHAPE, report=report, runs_now=(), runs_no_more=()), ahead.session
-        after = ahead.reload()
-        return _judge(ahead.session(), after, report, progress), lambda: after
+        load_after, then = ahead.reload(), _find_runners(ahead.session())
+        after = load_after()
+        return _judge(then, after, report, progress), lambda: after
 
 
 def _take_curated(index: Index, catalog: tuple[Source, ...]) -> Curated:
@@ -79,10 +79,10 @@ def _take_curated(index: Index, catalog: tuple[Source, ...]) -> Curated:
     )
 
 
-def _judge(before: Session, after: Session, report: SyncReport, progress: Progress) -> Outcome:
-    """Add which tools run here now, and no more, by the catalogs before and after."""
+def _judge(then: set[str], after: Session, report: SyncReport, progress: Progress) -> Outcome:
+    """Add which tools run here now, and no more: those that ran by the catalog before, and by that after it."""
     progress(Step(phase=Phase.JUDGING, text="which tools run here now"))
-    then, here = _find_runners(before), _find_runners(after)
+    here = _find_runners(after)
     now, no_more = tuple(sorted(here - then)), tuple(sorted(then - here))
     progress(Step(phase=Phase.JUDGED, text=f"tools that run here now: {len(now)}, no more: {len(no_more)}"))
     return Outcome(shape=render.SHAPE, report=report, runs_now=now, runs_no_more=no_more)

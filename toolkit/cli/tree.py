@@ -19,7 +19,7 @@ from toolkit.paths import Paths, own_command
 from toolkit.snapshot.tree import TreeRules, fits_tree
 
 if TYPE_CHECKING:
-    from toolkit.catalog.load import Curated
+    from toolkit.catalog.curated import Curated
 
 INDENT = 8  # columns of the lines before a tool's name
 NO_FILES = "`toolkit sync` makes its files"

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
 from toolkit import analysis
 from toolkit.analysis import NO_PARTS
 from toolkit.analysis.parts import read_parts
+from toolkit.catalog.curated import Curated
 from toolkit.catalog.guess import guess_category
-from toolkit.catalog.load import Curated
 from toolkit.model import Analysis, Engine, Found, Index, Risk, Tool, Variant
 from toolkit.outside import find_outside
 from toolkit.snapshot.shipped import load_shipped
+from toolkit.stamps import Stamp
 from toolkit.troubles import find_troubles
 from toolkit.trust import Trust
 
@@ -72,17 +75,29 @@ def hash_text(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+class Local(NamedTuple):
+    """What lay on this host outside of all snapshots, and the stamps that must hold for it to lie there still."""
+
+    stamps: tuple[Stamp, ...]
+    curated: Curated
+    found: tuple[Found, ...]
+
+
 class Reader:
     """Analyses each text once, and none that came with us: releases share most files, a distribution changes only `#!`.
 
     For one thread at a time.
     """
 
-    def __init__(self, analyse: Analyser = analysis.analyze, shipped: Mapping[str, memoryview] | None = None) -> None:
+    def __init__(self, analyse: Analyser = analysis.analyze) -> None:
         self._analyse = analyse
-        self._shipped = load_shipped() if shipped is None else shipped
         self._known: dict[str, Analysis] = {}
         self._read: dict[str, Analysis] = {}
+        self.local: Local | None = None  # of the last look, for who keeps it
+
+    @functools.cached_property
+    def _shipped(self) -> Mapping[str, memoryview]:
+        return load_shipped()
 
     def learn(self, known: Mapping[str, Analysis]) -> None:
         """Take over earlier analyses, by `analysis_key` of the whole file."""

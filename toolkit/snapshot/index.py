@@ -20,7 +20,7 @@ from toolkit.paths import Paths, check_state_owner, data_folder, write_atomicall
 from toolkit.stamps import Stamp, take_stamp
 
 if TYPE_CHECKING:
-    from toolkit.snapshot.build import Reader
+    from toolkit.snapshot.build import Local, Reader
 
 DECODER = msgspec.msgpack.Decoder(tuple[Variant, ...])
 LAYOUT = 3  # raise it when the meaning of a stored index changes without its types changing
@@ -69,22 +69,16 @@ def _pack(index: Index) -> dict[str, memoryview]:
 
 def _build(paths: Paths, stored: Stored | None, reader: Reader | None) -> Index:
     # Building reads YAML and ELF; none of it is imported on the way that `list` takes when nothing changed.
-    from toolkit.catalog.load import load_curated
     from toolkit.snapshot.build import Reader, analysis_key, build_index
     from toolkit.snapshot.found import discover_snapshot, document_packages
     from toolkit.snapshot.store import use_current
-    from toolkit.sources.registry import INHOUSE, PACKAGES
 
-    data = data_folder()
-    receipt = paths.current / "receipt.json"  # behind the link: another snapshot has another
-    watched = (*_own_files(data), receipt, *INHOUSE.watched(data), *PACKAGES.watched(Path("/")))
-    # Stamped before anything is read: what changes meanwhile, such as the current snapshot, has another stamp then.
-    stamps = [take_stamp(str(path)) for path in watched]
-    curated = load_curated(data)
-    local = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")))
-    # A snapshot's files never change, so its receipt stands for them; 10,000 stat calls would cost 25 ms.
-    stamps += [take_stamp(one.path) for one in local]
-    reader = reader or Reader()
+    data, reader = data_folder(), reader or Reader()
+    # Behind the link: another snapshot has another. A snapshot's files never change, so its receipt stands for them;
+    # 10,000 stat calls would cost 25 ms.
+    receipt = take_stamp(str(paths.current / "receipt.json"))
+    local = reader.local = _look_around(data, reader.local)
+    curated = local.curated
     if stored and _same_code(stored, data):
         with suppress(*DAMAGED):
             earlier = _unpack(stored).variants
@@ -92,13 +86,13 @@ def _build(paths: Paths, stored: Stored | None, reader: Reader | None) -> Index:
             reader.learn({analysis_key(one.engine, one.found.stem, one.sha256): one.analysis for one in whole})
     with use_current(paths.snapshots, paths.current) as snapshot:
         synced = discover_snapshot(snapshot) if snapshot else ()
-        found = (*document_packages(local, snapshot, curated.sources), *synced)
+        found = (*document_packages(local.found, snapshot, curated.sources), *synced)
         index = build_index(curated, found, reader)
-    stamps += _stamp_parts(index, {one.path for one in local})
+    parts = _stamp_parts(index, {one.path for one in local.found})
     built = Stored(
         written_by=_writer(),
         state=str(paths.state),
-        stamps=tuple(stamps),
+        stamps=(receipt, *local.stamps, *parts),
         index=replace(index, variants=()),
         variants=_pack(index),
     )
@@ -108,6 +102,22 @@ def _build(paths: Paths, stored: Stored | None, reader: Reader | None) -> Index:
         # A full disk or a read-only state costs the next start its speed, not this one its answer.
         return index
     return index
+
+
+def _look_around(data: Path, before: Local | None) -> Local:
+    """What lies on this host; what was seen of it before while that still holds."""
+    from toolkit.catalog.load import load_curated
+    from toolkit.snapshot.build import Local
+    from toolkit.sources.registry import INHOUSE, PACKAGES
+
+    if before and all(take_stamp(stamp.path) == stamp for stamp in before.stamps):
+        return before
+    watched = (*_own_files(data), *INHOUSE.watched(data), *PACKAGES.watched(Path("/")))
+    # Stamped before anything is read: what changes meanwhile has another stamp then.
+    stamps = [take_stamp(str(path)) for path in watched]
+    curated = load_curated(data)
+    found = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")))
+    return Local((*stamps, *(take_stamp(one.path) for one in found)), curated, found)
 
 
 def _stamp_parts(index: Index, paths: set[str]) -> list[Stamp]:

@@ -28,7 +28,7 @@ from toolkit.snapshot.layout import Snapshot
 from toolkit.snapshot.store import NewFile, swap_link, write_files
 
 if TYPE_CHECKING:
-    from toolkit.catalog.load import Curated
+    from toolkit.catalog.curated import Curated
 
 TREE = "tree"
 LAYOUT = 1  # raise it when a script is written in another way
