@@ -49,6 +49,7 @@ class Host:
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     host = Host()
     monkeypatch.setattr(ahead, "ask_engines", host.ask_engines)
+    monkeypatch.setattr(ahead, "read_bcc_version", lambda: "")
     monkeypatch.setattr(probe, "probe", host.probe)
     yield host
     host.may_answer.set()
@@ -81,3 +82,15 @@ def test_an_engine_that_is_slow_tonight_is_not_one_that_is_gone(host: Host) -> N
         with pytest.raises(ToolkitError, match="is not known: /usr/bin/bpftrace did not answer"):
             facts.version(Engine.BPFTRACE)
         host.may_answer.set()
+
+
+def test_the_version_of_bcc_is_read_where_it_says_so(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "read_bcc_version", lambda: "0.31.0")
+    with ThreadPoolExecutor(1) as asking, ThreadPoolExecutor(2) as engines:
+        facts = FactsAhead(tmp_path / "facts.msgpack", asking, engines, lambda: FACTS)
+        assert facts.version(Engine.BCC) == (0, 31, 0)  # although nothing has answered, and it cannot be imported
+        host.may_answer.set()
+        facts.result()
+        assert facts.version(Engine.BCC) == (0, 31, 0)

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from toolkit.host import engines
-from toolkit.host.engines import Missing, find_bcc, find_bpftrace, find_native, find_shell, parse_version
+from toolkit.host.engines import (
+    Missing,
+    find_bcc,
+    find_bpftrace,
+    find_native,
+    find_shell,
+    parse_version,
+    read_bcc_version,
+)
 from toolkit.host.places import PYTHONS
 from toolkit.host.tree import Tree
 from toolkit.model import Engine, EngineFact, Fact
@@ -130,3 +138,20 @@ def test_a_shell_is_always_there(tmp_path: Path) -> None:
     found = find_shell(Tree())
     assert isinstance(found, EngineFact)
     assert find_shell(Tree(tmp_path)) == Missing("there is no /bin/sh")
+
+
+def test_a_bcc_says_its_version_in_a_text_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = (str(tmp_path / name) for name in ("one", "other"))
+    monkeypatch.setattr(engines, "PYTHON_PACKAGES", (one, other))
+    assert read_bcc_version() == ""
+    for folder, text in ((one, "__version__ = '0.31.0'\n"), (other, "__version__ = '0.26.0'\n")):
+        Path(folder, "bcc").mkdir(parents=True)
+        Path(folder, "bcc", "version.py").write_text(text)
+        assert read_bcc_version() == ("0.31.0" if folder == one else "")  # of two nobody knows which one counts
+
+
+@pytest.mark.packages
+def test_the_packaged_bcc_is_imported_in_the_version_that_it_says() -> None:
+    found = find_bcc()
+    assert isinstance(found, EngineFact)
+    assert read_bcc_version() == found.version

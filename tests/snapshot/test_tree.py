@@ -41,7 +41,7 @@ def make_rules(program: Path, home: str = "") -> TreeRules:
 
 def plant(folder: Path, rules: TreeRules, texts: dict[str, str] | None = None) -> Snapshot:
     manifest, contents = make_manifest(texts or {"disk/x.bt": "BEGIN {}"})
-    return write_snapshot(folder, manifest, contents, (), lambda built: plant_tree(built, rules))
+    return write_snapshot(folder, manifest, contents, (), lambda built, wait: plant_tree(built, rules, wait))
 
 
 def call(*command: str | Path, cwd: Path | None = None, home: str = "/elsewhere") -> tuple[int, list[str], str]:

@@ -18,7 +18,9 @@ def read_parts(engine: Engine, data: bytes, path: str, root: str = "") -> dict[s
 
     `root` is what stands for / on another file system.
     """
-    names = dict.fromkeys(_NAMED.findall(data)) if engine is Engine.BCC else {}
+    # Few tools have a part, and to look for names takes a while.
+    named = engine is Engine.BCC and (b'.c"' in data or b".c'" in data)
+    names = dict.fromkeys(_NAMED.findall(data)) if named else {}
     found: dict[str, bytes] = {}
     for name in list(map(bytes.decode, names))[:MOST]:
         try:

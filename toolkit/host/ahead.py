@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toolkit.errors import ToolkitError
 from toolkit.host.cache import find_facts, recall_facts
-from toolkit.host.engines import Asked, Missing, ask_engines
+from toolkit.host.engines import Asked, Missing, ask_engines, read_bcc_version
 from toolkit.model import Engine, Facts
 from toolkit.versions import engine_version, parse_version
 
@@ -30,8 +30,14 @@ class FactsAhead:
     def version(self, engine: Engine) -> tuple[int, ...]:
         """The version of an engine, () when it is not there; of one that is asked alone, before the other facts.
 
+        That of bcc stands in its text. To import it takes 0.15 s; and one that cannot be imported tonight still wants
+        the tools that fit it.
+
         Raises ToolkitError for one that is there and did not answer in time: nobody knows then what fits it.
         """
+        written = read_bcc_version() if engine is Engine.BCC else ""
+        if written:
+            return parse_version(written)
         begun = self._begun.result()
         if isinstance(begun, Facts) or engine not in begun:
             return engine_version(engine, self.result())

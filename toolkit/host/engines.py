@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from toolkit.command import capture_command
-from toolkit.host.places import BPFTRACES, PROGRAMS, PYTHONS
+from toolkit.host.places import BPFTRACES, PROGRAMS, PYTHON_PACKAGES, PYTHONS
 from toolkit.host.tree import Tree
 from toolkit.model import Engine, EngineFact, Fact
 from toolkit.trust import find_distrust
@@ -48,6 +48,18 @@ def find_bcc() -> EngineFact | Missing:
     """The first system Python that can import bcc, which is what bcc's tools run in."""
     nothing = f"there is no system Python: none of {', '.join(PYTHONS[:3])} exists"
     return _find_first(Engine.BCC, PYTHONS, ASK_BCC, BCC_SECONDS, nothing)
+
+
+def read_bcc_version() -> str:
+    """The version of the one bcc that the system's Pythons have, as its own text says; "" for none and for several."""
+    found: list[str] = []
+    for folder in PYTHON_PACKAGES:
+        try:
+            with open(f"{folder}/bcc/version.py", encoding="utf-8", errors="replace") as file:
+                found.append(parse_version(file.read(1000)))
+        except OSError:
+            continue
+    return found[0] if len(found) == 1 else ""
 
 
 def _find_first(

@@ -26,7 +26,7 @@ from toolkit.snapshot.layout import SHAPE, Manifest, Receipt, Snapshot, current_
 from toolkit.snapshot.use import claim_snapshot, use_snapshot
 
 BUILDING = ".building-"
-WRITERS = 4  # files written at the same time: one journal commit of the disk then serves several
+WRITERS = 8  # files written at the same time: one journal commit of the disk then serves several
 TRIES = 5  # a reader that is overtaken by a swap so often is told that there is nothing
 ID_LENGTH = 16  # hexadecimal digits of the manifest's SHA-256
 
@@ -41,17 +41,21 @@ def name_snapshot(manifest: Manifest) -> str:
     return hashlib.sha256(encode_manifest(manifest)).hexdigest()[:ID_LENGTH]
 
 
+# Makes something from a snapshot; the call that it is given waits until the snapshot's files are there.
+Derive = Callable[[Snapshot, Callable[[], None]], None]
+
+
 def write_snapshot(
     root: Path,
     manifest: Manifest,
     contents: Mapping[str, bytes],
     notes: tuple[str, ...] = (),
-    derive: Callable[[Snapshot], None] | None = None,
+    derive: Derive | None = None,
 ) -> Snapshot:
     """Write a snapshot below root; `contents` are the files' bytes by SHA-256. One that is there is the newest again.
 
-    `derive` adds what is made from it to its folder, before anybody else sees that. Raises StateError when it cannot
-    be written; what was there stays.
+    `derive` adds what is made from it to its folder while the files are written, before anybody else sees that. Raises
+    StateError when it cannot be written; what was there stays.
     """
     name = name_snapshot(manifest)
     present = read_snapshot(root, name)
@@ -70,9 +74,12 @@ def write_snapshot(
         notes=notes,
     )
     try:
-        _fill(aside, manifest, contents)
-        if derive is not None:
-            derive(Snapshot(id=name, path=str(aside), manifest=manifest, receipt=receipt))
+        aside.mkdir(mode=0o755)
+        with _writing(_list_files(aside, manifest, contents)) as wait:
+            if derive is not None:
+                derive(Snapshot(id=name, path=str(aside), manifest=manifest, receipt=receipt), wait)
+        write_atomically(aside / "manifest.json", encode_manifest(manifest))
+        _sync_folder(aside)
         _write_receipt(aside, receipt)
         _replace_folder(aside, root / name)
     except OSError as error:
@@ -120,16 +127,18 @@ def _renew(root: Path, snapshot: Snapshot) -> Snapshot:
     return msgspec.structs.replace(snapshot, receipt=receipt)
 
 
-def _fill(folder: Path, manifest: Manifest, contents: Mapping[str, bytes]) -> None:
-    folder.mkdir(mode=0o755)
+def _list_files(folder: Path, manifest: Manifest, contents: Mapping[str, bytes]) -> list[NewFile]:
+    """The files of a snapshot, and folders for them."""
     for parent in dict.fromkeys(os.path.dirname(entry.file) for entry in manifest.entries):
         os.makedirs(folder / parent, mode=0o755, exist_ok=True)
-    write_files(
-        NewFile(f"{folder}/{entry.file}", contents[entry.sha256], 0o555 if entry.executable else 0o444)
-        for entry in manifest.entries
-    )
-    write_atomically(folder / "manifest.json", encode_manifest(manifest))
-    _sync_folder(folder)
+    # Releases share most of their files: one is written, the others are links to it.
+    twins: dict[tuple[str, bool], list[str]] = {}
+    for entry in manifest.entries:
+        twins.setdefault((entry.sha256, entry.executable), []).append(f"{folder}/{entry.file}")
+    return [
+        NewFile(paths[0], contents[sha256], 0o555 if executable else 0o444, tuple(paths[1:]))
+        for (sha256, executable), paths in twins.items()
+    ]
 
 
 class NewFile(NamedTuple):
@@ -138,16 +147,33 @@ class NewFile(NamedTuple):
     path: str
     data: bytes
     mode: int
+    twins: tuple[str, ...] = ()  # other names of it
     masked: bool = True  # by the umask
 
 
 def write_files(files: Iterable[NewFile]) -> None:
-    """Write files down to the disk, some at a time, since each waits for it. Raises OSError of one that fails."""
+    """Write files down to the disk. Raises OSError of one that fails."""
+    with _writing(files):
+        pass
+
+
+@contextmanager
+def _writing(files: Iterable[NewFile]) -> Iterator[Callable[[], None]]:
+    """Write files while the block runs, some at a time, since each waits for the disk; gives what waits for all.
+
+    Raises OSError of one that fails.
+    """
     every = tuple(files)
     shares = [every[number::WRITERS] for number in range(WRITERS)]  # a task a file would cost more than the writing
     with ThreadPoolExecutor(WRITERS) as pool:
-        for _ in pool.map(_write_share, shares):
-            pass  # it is written, or this raises
+        tasks = [pool.submit(_write_share, share) for share in shares]
+
+        def wait() -> None:
+            for task in tasks:
+                task.result()
+
+        yield wait
+        wait()
 
 
 def _write_share(files: tuple[NewFile, ...]) -> None:
@@ -166,6 +192,11 @@ def _write_file(file: NewFile) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    for twin in file.twins:
+        try:
+            os.link(file.path, twin, follow_symlinks=False)
+        except OSError:  # a file system without links, or with no room for one more
+            _write_file(file._replace(path=twin, twins=()))
 
 
 def _replace_folder(aside: Path, target: Path) -> None:

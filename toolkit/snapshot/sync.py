@@ -6,7 +6,6 @@ but the sources' bare repositories until everything is in memory: all tools of t
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from toolkit.snapshot.layout import SHAPE, Manifest, Origin, Snapshot
 from toolkit.snapshot.origins import Version, Wanted, resolve_revisions
 from toolkit.snapshot.progress import Phase, Progress, Step
 from toolkit.snapshot.store import (
+    Derive,
     collect_garbage,
     make_current,
     mend_files,
@@ -296,6 +296,10 @@ def _refuse_move(wanted: Wanted, before: Snapshot | None, notes: list[str]) -> W
     return msgspec.structs.replace(wanted, origin=held, ref="", why="its tag moved: this is the commit from before")
 
 
+def _derive_tree(rules: TreeRules) -> Derive:
+    return lambda built, wait: plant_tree(built, rules, wait)
+
+
 def _build(
     paths: Paths,
     request: Request,
@@ -322,7 +326,7 @@ def _build(
         return before
     progress(Step(phase=Phase.BUILDING, text=f"a snapshot of {len(manifest.entries)} files"))
     notes = tuple(note for files in held.values() for note in files.notes)
-    derive = functools.partial(plant_tree, rules=request.tree()) if request.tree else None
+    derive = _derive_tree(request.tree()) if request.tree else None
     snapshot = write_snapshot(paths.snapshots, manifest, contents, notes, derive)
     end_hold(paths.hold)  # one that does not count, of a snapshot that could become the current one again
     make_current(paths.snapshots, paths.current, snapshot.id)

@@ -13,7 +13,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,12 +79,15 @@ def name_tree(rules: TreeRules) -> str:
     return f"{TREE}-{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]}"
 
 
-def plant_tree(snapshot: Snapshot, rules: TreeRules) -> None:
-    """Let the snapshot's `tree` be what the rules say; costs one readlink when it is. Raises OSError."""
+def plant_tree(snapshot: Snapshot, rules: TreeRules, wait: Callable[[], None] = lambda: None) -> None:
+    """Let the snapshot's `tree` be what the rules say; costs one readlink when it is. Raises OSError.
+
+    `wait` waits for the snapshot's files, where these are still being written.
+    """
     folder, name = Path(snapshot.path), name_tree(rules)
     if not _is_planted(folder, name):
         if not (folder / name).is_dir():
-            _build_tree(folder, name, _list_tools(snapshot, rules), rules)
+            _build_tree(folder, name, _list_tools(snapshot, rules, wait), rules)
         swap_link(folder / TREE, name)
     for path in (*folder.glob(f"{TREE}-*"), *folder.glob(f".{TREE}*")):  # of other rules, or of a crash
         if path.name != name:
@@ -111,12 +114,15 @@ def _is_planted(folder: Path, name: str) -> bool:
         return False
 
 
-def _list_tools(snapshot: Snapshot, rules: TreeRules) -> tuple[Tool, ...]:
+def _list_tools(snapshot: Snapshot, rules: TreeRules, wait: Callable[[], None]) -> tuple[Tool, ...]:
     """The curated tools, and those that only the snapshot has, in the category that the index gives them."""
-    from toolkit.snapshot.build import Reader, build_index
-
     known = {name for tool in rules.curated.tools for name in (tool.name, *tool.aliases)}
     found = tuple(one for one in discover_snapshot(snapshot) if one.stem not in known)
+    if not found:
+        return rules.curated.tools
+    from toolkit.snapshot.build import Reader, build_index  # they are read, which most snapshots have no need of
+
+    wait()
     return build_index(rules.curated, found, Reader()).tools
 
 
