@@ -75,12 +75,21 @@ def hash_text(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+class Taken(NamedTuple):
+    """What was read of a file."""
+
+    sha256: str
+    analysis: Analysis
+    distrust: str
+
+
 class Local(NamedTuple):
     """What lay on this host outside of all snapshots, and the stamps that must hold for it to lie there still."""
 
     stamps: tuple[Stamp, ...]
     curated: Curated
     found: tuple[Found, ...]
+    taken: dict[str, Taken | None]  # by path; None until it is read
 
 
 class Reader:
@@ -129,16 +138,27 @@ def hide_interpreter(data: bytes) -> bytes:
 
 
 def _take_file(one: Found, names: dict[str, str], reader: Reader, trust: Trust) -> Variant | Unreadable:
-    try:
-        data, distrust = trust.read(one)
-    except OSError as error:
-        return Unreadable(one.path, error.strerror or str(error))
-    sha256 = hash_text(data)
-    read = reader.read(one.engine, one.stem, data, sha256, read_parts(one.engine, data, one.path))
+    local = reader.local.taken if reader.local else {}
+    taken = local.get(one.path)
+    if taken is None:
+        try:
+            taken = _read_file(one, reader, trust)
+        except OSError as error:
+            return Unreadable(one.path, error.strerror or str(error))
+    if one.path in local and not taken.analysis.parts:  # of parts there are no stamps
+        local[one.path] = taken
     tool = names.get(one.stem, one.stem)
-    if tool in names:  # it has a summary of ours
-        read = msgspec.structs.replace(read, summary="")
-    return Variant(tool=tool, found=one, analysis=read, sha256=sha256, distrust=distrust)
+    # A curated tool has a summary of ours.
+    read = msgspec.structs.replace(taken.analysis, summary="") if tool in names else taken.analysis
+    return Variant(tool=tool, found=one, analysis=read, sha256=taken.sha256, distrust=taken.distrust)
+
+
+def _read_file(one: Found, reader: Reader, trust: Trust) -> Taken:
+    data, distrust = trust.read(one)
+    sha256 = hash_text(data)
+    return Taken(
+        sha256, reader.read(one.engine, one.stem, data, sha256, read_parts(one.engine, data, one.path)), distrust
+    )
 
 
 def _join_tools(curated: Curated, variants: tuple[Variant, ...]) -> tuple[Tool, ...]:

@@ -117,7 +117,8 @@ def _look_around(data: Path, before: Local | None) -> Local:
     stamps = [take_stamp(str(path)) for path in watched]
     curated = load_curated(data)
     found = (*INHOUSE.discover(data), *PACKAGES.discover(Path("/")))
-    return Local((*stamps, *(take_stamp(one.path) for one in found)), curated, found)
+    stamps += [take_stamp(one.path) for one in found]
+    return Local(tuple(stamps), curated, found, dict.fromkeys(one.path for one in found))
 
 
 def _stamp_parts(index: Index, paths: set[str]) -> list[Stamp]:
