@@ -28,13 +28,17 @@ def measure(options: Options) -> None:
         with serve(served, round_trip) as server:
             write_settings(Path(os.environ["TOOLKIT_HOME"]), server)
             ours = (TOOLKIT, "sync", "--quiet")
-            asks = [("git", "ls-remote", server.url(name)) for name in names]
+            whole = [("git", "ls-remote", server.url(name)) for name in names]
+            same = [("git", "ls-remote", "--heads", "--tags", server.url(name)) for name in names]
             time_command(ours)  # the first one takes everything
-            sync, *each = take_turns(options.runs, *(lambda one=one: time_command(one) for one in (ours, *asks)))
-        slowest = max(each)
+            sync, *each = take_turns(
+                options.runs, *(lambda one=one: time_command(one) for one in (ours, *whole, *same))
+            )
+        slowest, alike = max(each[: len(names)]), max(each[len(names) :])
         of = f"of {names[each.index(slowest)]}"
         if round_trip:
             print_ratio(f"no-op sync {round_trip * 1000:.0f} ms away, and ls-remote {of}", sync, slowest, BUDGET)
+            print_ratio("  and ls-remote of branches and tags, as we ask", sync, alike)
         else:
             print_ratio(f"no-op sync on loopback, and ls-remote {of}", sync, slowest)
-            print_line("  of which not the network", f"{(sync - slowest) * 1000:9.1f} ms")
+            print_line("  of which not the network", f"{(sync - alike) * 1000:9.1f} ms")

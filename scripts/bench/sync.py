@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from scripts.bench.measure import TOOLKIT, Options, find_peak, judge, print_line, print_ratio, run_timed, take_turns
+from scripts.bench.measure import TOOLKIT, Options, find_peak, judge, print_line, print_ratio, take_turns, time_command
 from scripts.bench.server import FAR, Server, serve
 from scripts.bench.upstreams import copy_upstreams, list_upstreams, run_git
 from toolkit.sources.select import select_files
@@ -43,13 +43,12 @@ class Way:
     folder: Path
     command: tuple[str, ...]
     received: int = 0  # bytes
-    printed: bytes = b""
 
     def take(self) -> float:
         """Take it, and give the seconds."""
         _set_aside(self.folder)
         before = self.server.received
-        seconds, self.printed = run_timed(self.command)
+        seconds = time_command(self.command)
         self.received = self.server.received - before
         return seconds
 
@@ -58,12 +57,12 @@ def _measure_against(server: Server, served: Path, runs: int) -> None:
     home = Path(os.environ["TOOLKIT_HOME"])
     write_settings(home, server)
     ancestor = Way(server, home / "ancestor", ("sh", "-e", str(_write_ancestor(home, server, served))))
-    own = Way(server, home / "state", (TOOLKIT, "sync", "--json"))
+    own = Way(server, home / "state", (TOOLKIT, "sync", "--quiet"))  # as silent as the other
     inside: list[float] = []
 
     def take_own() -> float:
         seconds = own.take()
-        inside.append(json.loads(own.printed)["report"]["seconds"])
+        inside.append(json.loads((own.folder / "sync.json").read_bytes())["last"]["seconds"])
         return seconds
 
     ours, theirs = take_turns(runs, take_own, ancestor.take)
