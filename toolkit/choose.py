@@ -104,11 +104,13 @@ def judge_all(
     variants: tuple[Variant, ...], facts: Facts, trials: Mapping[str, Trial] = NO_TRIALS
 ) -> tuple[Judged, ...]:
     """Every variant with its verdict, best first; results of trials on this host go before predictions."""
-    judged = (
-        Judged(variant=variant, verdict=apply_trial(variant, facts, judge(variant, facts), trials))
-        for variant in variants
-    )
+    judged = (Judged(variant=variant, verdict=judge_tried(variant, facts, trials)) for variant in variants)
     return tuple(sorted(judged, key=rank_judged))
+
+
+def judge_tried(variant: Variant, facts: Facts, trials: Mapping[str, Trial] = NO_TRIALS) -> Verdict:
+    """The verdict on a variant: the result of a trial on this host that still holds, else the prediction."""
+    return apply_trial(variant, facts, judge(variant, facts), trials)
 
 
 def choose(

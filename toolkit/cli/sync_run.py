@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from toolkit.catalog.curated import Curated
-from toolkit.choose import judge_all
+from toolkit.choose import judge_tried
 from toolkit.cli import render
 from toolkit.cli.ahead import Ahead
 from toolkit.cli.books import note_failure, note_report
@@ -26,6 +26,10 @@ from toolkit.snapshot.sync import Request, SyncReport, sync
 
 if TYPE_CHECKING:
     from toolkit.cli.sync import Call
+
+
+Runner = tuple[str, str]  # the path and SHA-256 of a variant that runs here
+NOTHING: Mapping[str, Runner] = {}
 
 
 def run_sync(call: Call, answers: Answers, ahead: Ahead) -> int:
@@ -79,18 +83,23 @@ def _take_curated(index: Index, catalog: tuple[Source, ...]) -> Curated:
     )
 
 
-def _judge(then: set[str], after: Session, report: SyncReport, progress: Progress) -> Outcome:
+def _judge(then: Mapping[str, Runner], after: Session, report: SyncReport, progress: Progress) -> Outcome:
     """Add which tools run here now, and no more: those that ran by the catalog before, and by that after it."""
     progress(Step(phase=Phase.JUDGING, text="which tools run here now"))
-    here = _find_runners(after)
-    now, no_more = tuple(sorted(here - then)), tuple(sorted(then - here))
+    here = _find_runners(after, then)
+    now, no_more = tuple(sorted(here.keys() - then)), tuple(sorted(then.keys() - here))
     progress(Step(phase=Phase.JUDGED, text=f"tools that run here now: {len(now)}, no more: {len(no_more)}"))
     return Outcome(shape=render.SHAPE, report=report, runs_now=now, runs_no_more=no_more)
 
 
-def _find_runners(session: Session) -> set[str]:
-    judged = judge_all(session.index.variants, session.facts, session.trials)
-    return {one.variant.tool for one in judged if one.verdict.status is Status.RUNS}
+def _find_runners(session: Session, before: Mapping[str, Runner] = NOTHING) -> dict[str, Runner]:
+    """A variant that runs here of each tool that does; one that ran before and is the same is not judged again."""
+    same = {(one.found.path, one.sha256) for one in session.index.variants}
+    found = {tool: runner for tool, runner in before.items() if runner in same}
+    for one in session.index.variants:
+        if one.tool not in found and judge_tried(one, session.facts, session.trials).status is Status.RUNS:
+            found[one.tool] = one.found.path, one.sha256
+    return found
 
 
 def _print_outcome(outcome: Outcome, paths: Paths, *, quiet: bool) -> None:
