@@ -10,11 +10,10 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 
 import msgspec
 
-from toolkit.errors import SourceError, ToolkitError
+from toolkit.errors import ToolkitError
 from toolkit.lock import hold_lock
 from toolkit.model import Source, Value
 from toolkit.paths import Paths, make_folder
@@ -36,7 +35,7 @@ from toolkit.snapshot.store import (
 )
 from toolkit.snapshot.tree import TreeRules, mend_tree, plant_tree
 from toolkit.sources.git_names import redact
-from toolkit.sources.git_process import load_git, stoppable_git
+from toolkit.sources.git_process import stoppable_git
 from toolkit.sources.git_store import discard_others, open_store
 
 LONGEST_WAIT = 1.0  # seconds for the lock, after which what was asked before is asked again
@@ -163,9 +162,6 @@ def _sync_sources(
         kept = pool.submit(reuse_origins, before)  # while the servers answer: a file is read and hashed
         jobs = [pool.submit(_sync_source, paths, request, one, before, kept, progress) for one in request.sources]
         try:
-            if before is None:  # all will fetch; and nothing else is done here until their servers have answered
-                with suppress(SourceError):  # each source says so
-                    load_git()
             return [job.result() for job in jobs]
         except BaseException:
             stop()

@@ -234,7 +234,7 @@ def _execute(
 def _start(
     programs: Programs, arguments: tuple[str, ...], environ: Mapping[str, str], told: BinaryIO, limits: GitLimits
 ) -> Started:
-    git = load_git()  # first, since it sets a variable, which is scrubbed like others
+    git = _load_git()  # first, since it sets a variable, which is scrubbed like others
     argv = [*_bounds(programs, limits), *_scrub(programs, environ), *_write_command(programs, arguments)]
     # Python ignores SIGXFSZ, and so will git: what writes too large a file then says so, instead of dying mute. git
     # itself puts SIGPIPE, the other signal that Python ignores, back to its default.
@@ -348,8 +348,7 @@ def _drain(
     return bytes(out), bytes(err), ""
 
 
-def load_git() -> type[Git]:
-    """GitPython, which takes a while to load. Raises SourceError."""
+def _load_git() -> type[Git]:
     # GitPython looks for git when it is imported, on the caller's PATH, and refuses to be imported without it; which
     # git we start is decided above.
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
