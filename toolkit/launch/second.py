@@ -15,7 +15,6 @@ from typing import BinaryIO
 from toolkit.launch.processes import forked
 
 _LENGTH = 8  # bytes that say how many follow
-NICE = 10  # behind the first process, which waits for it at the end alone
 
 
 class Second:
@@ -63,7 +62,6 @@ def _serve(asked_end: int, said_end: int, answer: Callable[[bytes], bytes]) -> N
     """In the child: it has no terminal, and leaves signals to us."""
     from toolkit.launch.warden import detach_descriptors
 
-    os.nice(NICE)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     detach_descriptors((asked_end, said_end))
