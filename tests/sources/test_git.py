@@ -131,7 +131,8 @@ def test_what_is_not_chosen_costs_nothing(repo: Repo, store: GitStore) -> None:
     listed = list_files(store, (place,), ("tools", "man"), seconds=20)
     assert "tools/decoy" in [one.path for one in listed.entries[0]]
     chosen = ("tools/javacalls_example.txt", "tools/runqlat.py")
-    fetched = fetch_files(store, (place,), (Wish(listed=listed.entries[0], paths=chosen),), seconds=20)
+    wish = Wish(listed=listed.entries[0], paths=chosen)
+    fetched = fetch_files(store, (place,), (wish,), seconds=20, fresh=listed.fresh)
     assert [(one.path, one.link) for one in fetched.entries[0]] == [
         (chosen[0], "tools/lib/ucalls_example.txt"),
         (chosen[1], ""),

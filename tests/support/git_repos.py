@@ -115,7 +115,8 @@ def fetch_folders(
     listed = list_files(store, (place,), folders, seconds=seconds, limits=limits)
     (entries,) = listed.entries
     every = tuple(entry.path for entry in entries if not entry.problem)
-    fetched = fetch_files(store, (place,), (Wish(listed=entries, paths=every),), seconds=seconds, limits=limits)
+    wish = Wish(listed=entries, paths=every)
+    fetched = fetch_files(store, (place,), (wish,), seconds=seconds, limits=limits, fresh=listed.fresh)
     refused = tuple(entry for entry in entries if entry.problem)
     return Taken((*refused, *fetched.entries[0]), listed.received + fetched.received)
 

@@ -97,7 +97,7 @@ def _fetch_origins(store: GitStore, source: Source, wanted: tuple[Wanted, ...], 
         Wish(listed=entries, paths=selection.paths)
         for entries, selection in zip(listed.entries, selections, strict=True)
     )
-    fetched = fetch_files(store, places, wishes, seconds=end - time.monotonic())
+    fetched = fetch_files(store, places, wishes, seconds=end - time.monotonic(), fresh=listed.fresh)
     each = zip(wanted, wishes, fetched.entries, selections, strict=True)
     files = {
         one.origin: _collect(source, one.origin, wish.listed, entries, selection, fetched.blobs)

@@ -120,12 +120,13 @@ def fetch_blobs(
     *,
     seconds: float,
     limits: GitLimits = DEFAULT_LIMITS,
+    fresh: bool = False,
 ) -> Sized:
     """Have these blobs of a source in the store, in one request. Raises SourceError.
 
     A server that gives out no blob by id sends the whole commits instead.
     """
-    sizes = find_sizes(store, ids)
+    sizes = dict[str, int | None].fromkeys(ids) if fresh else find_sizes(store, ids)
     missing = _find_missing(sizes)
     before, end = store.count_bytes(), time.monotonic() + seconds
     if missing:
@@ -162,6 +163,7 @@ class Listed(Value, frozen=True):
 
     entries: tuple[tuple[TreeEntry, ...], ...]
     received: int
+    fresh: bool  # nothing was in the store before
 
 
 def list_files(
@@ -173,10 +175,10 @@ def list_files(
     limits: GitLimits = DEFAULT_LIMITS,
 ) -> Listed:
     """Have the commits in the store, and name every path below these folders; no file comes. Raises SourceError."""
-    end = time.monotonic() + seconds
+    end, fresh = time.monotonic() + seconds, not store.has_packs()
     received = fetch_commits(store, places, seconds=seconds, limits=limits)
     listed = tuple(list_tree(store, one.commit, folders, seconds=end - time.monotonic()) for one in places)
-    return Listed(entries=listed, received=received)
+    return Listed(entries=listed, received=received, fresh=fresh)
 
 
 class Wish(Value, frozen=True):
@@ -201,10 +203,12 @@ def fetch_files(
     *,
     seconds: float,
     limits: GitLimits = DEFAULT_LIMITS,
+    fresh: bool = False,
 ) -> Fetched:
     """Have what is wished of each place in the store, and what its links lead to, and read it. Raises SourceError.
 
-    An entry without a problem has its content in the blob that it names.
+    An entry without a problem has its content in the blob that it names. In a store that was `fresh` when the commits
+    came there are no blobs yet; from a server that does not filter they came, too, and git then asks for none again.
     """
     end = time.monotonic() + seconds
     chosen = tuple(frozenset(wish.paths) for wish in wishes)
@@ -219,7 +223,8 @@ def fetch_files(
     for _ in range(MOST_HOPS + 1):
         new = {entry.blob for entries in wanted for entry in entries} - blobs.keys()
         if new:
-            sized = fetch_blobs(store, places, sorted(new), seconds=end - time.monotonic(), limits=limits)
+            left = end - time.monotonic()
+            sized = fetch_blobs(store, places, sorted(new), seconds=left, limits=limits, fresh=fresh)
             _check_amount(places, (*(len(one.data) for one in blobs.values()), *sized.sizes.values()))
             read = {blob.id: blob for blob in read_blobs(store, sized.sizes)}
             received += sized.received
