@@ -68,7 +68,7 @@ def write_report(sets: tuple[Set, ...], outcomes: tuple[Outcome, ...]) -> str:
     by_set = {one: tuple(outcome for outcome in outcomes if _is_of(outcome, one)) for one in sets}
     lines = [HEAD, *_write_overview(by_set), "", "## All together", "", *write_matrix(count(outcomes))]
     for one in sets:
-        lines += ["", f"## {one.kernel}, {one.engines}", "", f"Kernel {_shorten(one.release)}; {one.versions}.", ""]
+        lines += ["", f"## {_name(one)}, {one.engines}", "", f"With {one.versions}.", ""]
         lines += write_matrix(count(by_set[one]))
         left = ", ".join(f"{number} {reason}" for reason, number in one.left_out)
         lines += ["", f"Not compared: {left}."] if left else []
@@ -78,6 +78,11 @@ def write_report(sets: tuple[Set, ...], outcomes: tuple[Outcome, ...]) -> str:
 def _shorten(release: str) -> str:
     """A release without what whoever built it put behind the numbers; a distribution's suffix is a part of its name."""
     return release if release.endswith(("-amd64", "-arm64")) else release.partition("-")[0]
+
+
+def _name(one: Set) -> str:
+    """A kernel and its release: of one name there may be several."""
+    return f"{one.kernel} ({_shorten(one.release)})"
 
 
 def _is_of(outcome: Outcome, one: Set) -> bool:
@@ -104,7 +109,7 @@ def _write_overview(by_set: dict[Set, tuple[Outcome, ...]]) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     every = tuple(outcome for outcomes in by_set.values() for outcome in outcomes)
-    rows = [(one.kernel, one.engines, outcomes) for one, outcomes in by_set.items()]
+    rows = [(_name(one), one.engines, outcomes) for one, outcomes in by_set.items()]
     rows += [
         ("all", f"{engine} tools alone", tuple(one for one in every if one.engine == engine))
         for engine in sorted({one.engine for one in every})

@@ -9,13 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.output.distribution import (
-    Estimate,
     align,
     difference,
-    estimate_mean,
-    estimate_sum,
     explain_conflict,
-    fraction_above,
     join_slots,
     locate,
     merge,
@@ -119,23 +115,6 @@ def test_what_is_unknown_is_none() -> None:
 def test_a_percentile_is_a_percentage() -> None:
     with pytest.raises(ValueError, match="101"):
         percentile(BCC, 101)
-
-
-def test_the_share_above_a_threshold_has_bounds() -> None:
-    assert fraction_above(make((0, 9, 50), (10, 20, 50)), 15) == Estimate(low=0, middle=0.25, high=0.5)
-    assert fraction_above(make((0, 9, 50), (10, 20, 50)), 9) == Estimate(low=0.5, middle=0.5, high=0.5)
-    assert fraction_above(make((0, 9, 50), (10, None, 50)), 15) == Estimate(low=0, middle=None, high=0.5)
-    assert fraction_above(make(), 15) is None
-
-
-def test_sum_and_mean_have_bounds() -> None:
-    two = make((0, 9, 1), (10, 20, 3))
-    assert estimate_sum(two) == Estimate(low=30, middle=49.5, high=69)
-    assert estimate_mean(two) == Estimate(low=7.5, middle=12.375, high=17.25)
-    assert estimate_sum(make((4, None, 2))) == Estimate(low=8, middle=None, high=None)
-    assert estimate_sum(make((OPEN_LOW, -1, 2))) == Estimate(low=None, middle=None, high=-2)
-    assert estimate_mean(make()) is None
-    assert estimate_sum(make((0, 1, -1))) is None
 
 
 # Slots of one family never cross: powers of two, and finer or coarser cuts of them; below zero and above, open ends.

@@ -64,7 +64,7 @@ def test_a_matrix_is_a_table() -> None:
 def test_the_page_tells_figures_and_misses() -> None:
     one = Set("k", "e", "6.1.0", "bpftrace 0.17.0", (("not tested there", 3),))
     page = write_report((one, dataclasses.replace(one, release="6.1.9")), OUTCOMES)
-    assert "| k | e | 10 | 70.0% | 50.0% | 2 |\n| k | e | 0 |" in page  # another kernel of that name
+    assert "| k (6.1.0) | e | 10 | 70.0% | 50.0% | 2 |\n| k (6.1.9) | e | 0 |" in page
     assert "Not compared: 3 not tested there." in page
     assert "**partial, said runs** (1)" in page
     assert "- `book/x.bt` on k, e" in page

@@ -108,49 +108,6 @@ def locate(histogram: Histogram, q: float) -> Slot | None:
     return found[0] if found else None
 
 
-def fraction_above(histogram: Histogram, threshold: float) -> Estimate | None:
-    """The share (0 to 1) of values greater than the threshold; None where nothing was counted."""
-    slots = _counted(histogram)
-    if not slots:
-        return None
-    least = middle = most = 0.0
-    unknown = False
-    for slot in slots:
-        if slot.low > threshold:
-            least, middle, most = least + slot.count, middle + slot.count, most + slot.count
-        elif slot.high is None or slot.high > threshold:
-            most += slot.count
-            if slot.high is None or slot.low == OPEN_LOW:
-                unknown = True
-            else:
-                middle += slot.count * (slot.high - threshold) / (slot.high - slot.low)
-    count = total(histogram)
-    return Estimate(low=least / count, middle=None if unknown else middle / count, high=most / count)
-
-
-def estimate_sum(histogram: Histogram) -> Estimate | None:
-    """The sum of all values; None where a count is negative. An open end leaves its side and the middle unknown."""
-    slots = _counted(histogram)
-    if slots is None:
-        return None
-    low = None if any(slot.low == OPEN_LOW for slot in slots) else float(sum(slot.low * slot.count for slot in slots))
-    ends = [(slot.high, slot.count) for slot in slots if slot.high is not None]
-    high = float(sum(end * count for end, count in ends)) if len(ends) == len(slots) else None
-    middle = (low + high) / 2 if low is not None and high is not None else None
-    return Estimate(low=low, middle=middle, high=high)
-
-
-def estimate_mean(histogram: Histogram) -> Estimate | None:
-    """The mean of all values; None where nothing was counted."""
-    count = total(histogram)
-    summed = estimate_sum(histogram)
-    if summed is None or count <= 0:
-        return None
-    ends = (summed.low, summed.middle, summed.high)
-    low, middle, high = (None if end is None else end / count for end in ends)
-    return Estimate(low=low, middle=middle, high=high)
-
-
 def join_slots(slots: Iterable[Slot]) -> tuple[Slot, ...] | None:
     """Slots by their low end, those inside another added to it; None where two cross.
 
