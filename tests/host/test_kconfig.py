@@ -52,7 +52,7 @@ def test_no_config_is_unknown_with_every_place(tmp_path: Path) -> None:
     assert why.startswith("there is no kernel config: none of /proc/config.gz, /boot/config-6.1, ")
 
 
-@pytest.mark.parametrize("data", [b"no gzip at all", gzip.compress(b"CONFIG_BPF=y\n")[:-9]])
+@pytest.mark.parametrize("data", [b"no gzip at all", gzip.compress(b"CONFIG_BPF=y\n")[:-9]], ids=["no gzip", "cut off"])
 def test_a_damaged_config_is_unknown(data: bytes, tmp_path: Path, write: Write) -> None:
     write(tmp_path, "/proc/config.gz").write_bytes(data)
     assert read_config(Tree(tmp_path), "6.1").unknown == "/proc/config.gz is damaged"
