@@ -45,19 +45,21 @@ class Trust:
 
         That is the file, and every link and folder on the way to it and to what these lead to. Raises OSError.
         """
+        os.stat(path)  # raises where links lead nowhere, or back to themselves
         # As text: a Path takes longer than its stat(2).
         good, seen, places = self._good.setdefault(owners, set()), set[str](), [path]
         while places:
             place = places.pop()
             if place in good or place in seen:
                 continue
-            distrust = _judge_place(place, owners)
+            status = os.lstat(place)
+            distrust = _judge_place(place, status, owners)
             if distrust:
                 return distrust
             seen.add(place)
             above = os.path.dirname(place)
             places.append(above)
-            if os.path.islink(place):
+            if stat.S_ISLNK(status.st_mode):
                 places.append(os.path.join(above, os.readlink(place)))
         good |= seen
         return ""
@@ -84,13 +86,12 @@ def find_distrust(path: Path, owners: tuple[int, ...] = (0,)) -> str:
     return Trust().find_distrust(str(path.absolute()), owners)
 
 
-def _judge_place(place: str, owners: tuple[int, ...]) -> str:
-    """Why others than these owners can change what this name leads to."""
-    status = os.stat(place)
+def _judge_place(place: str, status: os.stat_result, owners: tuple[int, ...]) -> str:
+    """Why others than these owners can change it. A link has no mode, but an owner, who can replace it in /tmp, too."""
     if status.st_uid not in owners:
         wanted = "root" if owners == (0,) else f"uid {' or '.join(map(str, sorted(set(owners))))}"
         return f"{place} belongs to uid {status.st_uid}, not to {wanted}"
     sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky:
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky and not stat.S_ISLNK(status.st_mode):
         return f"{place} can be written by others (mode {stat.S_IMODE(status.st_mode):o})"
     return ""

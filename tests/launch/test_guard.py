@@ -98,6 +98,16 @@ def test_a_place_is_not_believed_since_one_below_it_was_looked_at(tmp_path: Path
     assert trust.find_distrust(str(below / "b")) == ""
 
 
+@pytest.mark.root
+def test_a_link_is_its_owners_to_change_although_its_folder_is_roots(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)  # as /tmp: who made a link there can put another one in its place
+    (tmp_path / "tool").write_text("")
+    (tmp_path / "link").symlink_to("tool")
+    assert find_distrust(tmp_path / "link") == ""
+    os.lchown(tmp_path / "link", 65534, 65534)
+    assert find_distrust(tmp_path / "link") == f"{tmp_path / 'link'} belongs to uid 65534, not to root"
+
+
 def test_a_link_that_leads_back_is_an_error_and_ends(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
