@@ -11,25 +11,8 @@ class Number(click.ParamType):  # type: ignore[type-arg]  # which click 8.1 does
     """A whole number from `least` to `most`."""
 
     name = "N"
-
-    def __init__(self, least: int, most: int | None = None) -> None:
-        self.least, self.most = least, most
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number. Raises click.BadParameter."""
-        try:
-            number = int(value)
-        except ValueError:
-            self.fail(f"{value!r} is no whole number", param, ctx)
-        if not fits(number, self.least, self.most):
-            self.fail(f"{value} is not {describe_bounds(self.least, self.most)}", param, ctx)
-        return number
-
-
-class Amount(click.ParamType):  # type: ignore[type-arg]
-    """A number from `least` to `most`, also with a fraction."""
-
-    name = "N"
+    kind: type[float] = int
+    none = "no whole number"
 
     def __init__(self, least: float, most: float | None = None) -> None:
         self.least, self.most = least, most
@@ -37,12 +20,19 @@ class Amount(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number. Raises click.BadParameter."""
         try:
-            number = float(value)
+            number = self.kind(value)
         except ValueError:
-            self.fail(f"{value!r} is no number", param, ctx)
+            self.fail(f"{value!r} is {self.none}", param, ctx)
         if not fits(number, self.least, self.most):
             self.fail(f"{value} is not {describe_bounds(self.least, self.most)}", param, ctx)
         return number
+
+
+class Amount(Number):
+    """A number from `least` to `most`, also with a fraction."""
+
+    kind = float
+    none = "no number"
 
 
 def fits(number: float, least: float, most: float | None) -> bool:

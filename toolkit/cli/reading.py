@@ -74,12 +74,12 @@ class Reading:
     def probe_kernel(self) -> Facts:
         """The facts of this kernel, but for its engines."""
         from toolkit.host.cache import unpack  # most nights the facts are known
-        from toolkit.host.probe import probe_kernel
-        from toolkit.host.tree import Tree
 
         said = self._ask(Question(Task.PROBE_KERNEL))
         if said:
             return unpack(said)[1]
+        from toolkit.host.probe import probe_kernel
+        from toolkit.host.tree import Tree
 
         return probe_kernel(Tree())
 
